@@ -1,0 +1,1 @@
+"""Every message said on a topic: one file per noun, one class per fact."""

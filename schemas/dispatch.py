@@ -1,0 +1,66 @@
+"""What the router says on `department.<code>.dispatches`; keyed by the incident's id."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from schemas.decision import CallKind
+from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text
+from schemas.report import Kind, Place, Severity
+
+Role = Literal["lead", "support"]
+Status = Literal["dispatched", "acknowledged", "parked", "declined", "resolved", "confirmed", "withdrawn"]
+Round = Ordinal
+Deadlines = dict[Line, Instant]
+
+
+class Issued(Fact):
+    """The department owes something (派单): what, as lead or support, by which rule, by when."""
+
+    type: ClassVar[str] = "whistle.dispatch.issued.v1"
+
+    street: Code
+    community: Code
+    round: Round
+    role: Role
+    lead: Code
+    call: CallKind | None = None
+    rule: Line
+    deadlines: Deadlines
+    kind: Kind
+    category: Code
+    severity: Severity
+    description: Text
+    place: Place
+    note: Text = ""
+
+
+class Changed(Fact):
+    """The obligation stands differently now: what was said of it has been accepted, or a new round has begun."""
+
+    type: ClassVar[str] = "whistle.dispatch.changed.v1"
+
+    status: Status
+    round: Round
+    deadlines: Deadlines
+    reason: Text = ""
+
+
+class Reminded(Fact):
+    """A deadline is near or past, and the department is told before anyone above it is (催办)."""
+
+    type: ClassVar[str] = "whistle.dispatch.reminded.v1"
+
+    round: Round
+    deadline: Line
+    due_at: Instant
+    note: Text = ""
+
+
+class Refused(Fact):
+    """What the department said was not accepted, and why."""
+
+    type: ClassVar[str] = "whistle.dispatch.refused.v1"
+
+    act: Line
+    reason: Reason

@@ -1,0 +1,204 @@
+"""The envelope of every message: CloudEvents 1.0, and the small types all facts are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID, uuid5
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import from_json, to_json
+
+CONTENT_TYPE = "application/cloudevents+json"
+# An instant outside these years is a mistake, and the far ones overflow deadline arithmetic.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class InvalidEventError(ValueError):
+    """A record that can never be understood; the text says why, for the one who sent it."""
+
+
+def isoformat(instant: datetime) -> str:
+    """Write an instant in UTC, with `Z`, the same way everywhere (it is part of golden files).
+
+    Raises:
+        ValueError: the instant has no offset, and whose clock it was read from can't be known.
+
+    """
+    if instant.tzinfo is None:
+        raise ValueError("an instant has an offset")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_WRITTEN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
+_is_written = re.compile(_WRITTEN).fullmatch
+# The characters that JSON can carry and PostgreSQL (NUL) or UTF-8 (halves of surrogate pairs) can't.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _instant(value: object) -> datetime:
+    """Read an instant; pydantic alone would take numbers, and digits in a string, for one."""
+    if isinstance(value, str) and _is_written(value):
+        instant = datetime.fromisoformat(value)
+    elif isinstance(value, datetime) and value.tzinfo is not None:
+        instant = value
+    else:
+        raise ValueError("an instant is written in ISO 8601 with its offset, such as 2021-01-04T09:00:00+08:00")
+    # Compared before it is converted: converting overflows at the far ends.
+    if not EARLIEST <= instant < LATEST:
+        raise ValueError("an instant lies between the years 2000 and 2100")
+    return instant.astimezone(UTC)
+
+
+def storable(value: str) -> str:
+    """Refuse the characters that can be sent and never be stored."""
+    if _UNSTORABLE.search(value):
+        raise ValueError("text holds no NUL character and no half of a surrogate pair")
+    return value
+
+
+# In UTC once read, whatever the offset it was written with.
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN}),
+]
+Text = Annotated[str, StringConstraints(max_length=4000), AfterValidator(storable)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(storable)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(storable)]
+# Strict: pydantic alone would take "yes" for true, true for 1 and "1" for 1. No larger than PostgreSQL's integer.
+Flag = Annotated[bool, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)]
+Ordinal = Annotated[int, Field(strict=True, ge=1, le=2_147_483_647)]
+
+
+class Model(BaseModel):
+    """A value inside a fact: frozen, and blind to keys that a later version may add."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+
+class Fact(Model):
+    """Something that happened, in the past tense; `type` is its name on the wire."""
+
+    type: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact, who said it, about what, and when.
+
+    `id` names the fact for ever: saying it again is the same fact. `subject` is the id of the incident (or of the
+    report or inspection, on a community's topic) and the record key. `time` is UTC.
+    """
+
+    id: UUID
+    source: str
+    subject: UUID
+    time: datetime
+    data: Fact
+
+
+class Envelope(BaseModel):
+    """The attributes of CloudEvents 1.0 that we rely on; extensions are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    specversion: Literal["1.0"]
+    id: UUID
+    source: Line
+    type: str
+    subject: UUID
+    time: Instant
+    datacontenttype: Annotated[str, StringConstraints(pattern=r"^application/json( *;.*)?$")] = "application/json"
+    data: dict[str, Any] = {}
+
+
+def follow(cause: UUID, ordinal: int | str) -> UUID:
+    """Return the id of the fact that follows from `cause` at that ordinal: the same each time it is said."""
+    return uuid5(cause, str(ordinal))
+
+
+def dump(event: Event) -> bytes:
+    """Write an event as structured CloudEvents JSON, keys in a fixed order."""
+    data = event.data.model_dump_json(exclude_none=True)
+    head = _HEAD.format(
+        id=event.id,
+        source=to_json(event.source).decode(),
+        type=event.data.type,
+        subject=event.subject,
+        time=isoformat(event.time),
+    )
+    return f'{{{head},"data":{data}}}'.encode()
+
+
+_HEAD = (
+    '"specversion":"1.0","id":"{id}","source":{source},"type":"{type}","subject":"{subject}",'
+    '"time":"{time}","datacontenttype":"application/json"'
+)
+
+
+def parse(value: bytes | None, facts: Mapping[str, type[Fact]], headers: Mapping[str, str] | None = None) -> Event:
+    """Read one record in structured mode, or in binary mode where `ce_*` headers hold the attributes.
+
+    `facts` are the classes the topic allows, by type.
+
+    Raises:
+        InvalidEventError: what is wrong, in one sentence.
+
+    """
+    if not value:
+        raise InvalidEventError("the record is empty")
+    try:
+        envelope = _read(value, headers or {})
+        fact = facts.get(envelope.type)
+        if fact is None:
+            raise InvalidEventError(
+                f"type {envelope.type[:100]!r} does not belong on this topic, which takes: {', '.join(facts)}"
+            )
+        data = fact.model_validate(envelope.data)
+    except ValidationError as error:
+        raise InvalidEventError(explain(error)) from None
+    return Event(envelope.id, envelope.source, envelope.subject, envelope.time, data)
+
+
+def _read(value: bytes, headers: Mapping[str, str]) -> Envelope:
+    try:
+        content = from_json(value, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidEventError(f"the record is not JSON: {error}") from None
+    if "ce_specversion" in headers and not headers.get("content-type", "").startswith("application/cloudevents"):
+        attributes = {name[3:]: text for name, text in headers.items() if name.startswith("ce_")}
+        return Envelope.model_validate({**attributes, "data": content})
+    if not isinstance(content, dict):
+        raise InvalidEventError("the record is JSON, but not an object with the attributes of CloudEvents")
+    return Envelope.model_validate(content)
+
+
+def explain(error: ValidationError, *, most: int = 3) -> str:
+    """Say in one line what a validation found: each field with its trouble, at most `most` of them."""
+    told = [
+        f"{'.'.join(str(part)[:64] for part in item['loc']) or 'record'}: {_NOISE.sub('', item['msg'])}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)[:most]
+    ]
+    more = error.error_count() - len(told)
+    # A key that the sender chose can be part of it, and the text must be storable wherever it goes.
+    return _UNSTORABLE.sub("\ufffd", "; ".join(told)) + (f" (and {more} more)" if more > 0 else "")
+
+
+_NOISE = re.compile(r"^Value error, ")

@@ -1,0 +1,355 @@
+"""The history of every incident, as only the router says it on `incident.journal`; keyed by the incident's id.
+
+Each entry has the incident's next version, so that a reader can put them in order whatever order they arrive in, and
+carries all that a reader needs: the state of an incident is the fold of its entries, nothing else.
+`deadlines` are the instants this entry sets, by name.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.decision import CallKind, Request
+from schemas.dispatch import Deadlines, Role, Round
+from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Text
+from schemas.inspection import Recorded
+from schemas.report import Raised
+from schemas.response import Owner
+
+
+class Rung(Model):
+    """One rung of a ladder: how long after the deadline, and which post is told; no post means a reminder."""
+
+    after: Line
+    post: Code | None = None
+
+
+class Ladder(Model):
+    """The ladder as it stood when the dispatch was issued; its top repeats every `repeat`."""
+
+    name: Line
+    rungs: tuple[Rung, ...]
+    repeat: Line
+
+
+class Policy(Model):
+    """By which rule, of which version of the configuration, with which durations and ladder."""
+
+    rule: Line
+    version: Line
+    durations: dict[Line, Line]
+    ladder: Ladder
+
+
+class Entry(Fact):
+    """What every entry carries: `who` spoke (a topic's party, or `clock`), `by` which post or rule."""
+
+    version: Ordinal
+    cause: UUID
+    who: Line
+    by: Line
+
+
+class OfDepartment(Entry):
+    """An entry about one obligation."""
+
+    department: Code
+    round: Round
+
+
+class Opened(Entry):
+    """An incident was opened for a report; the street owes a decision."""
+
+    type: ClassVar[str] = "whistle.incident.opened.v1"
+
+    street: Code
+    community: Code
+    report: Raised
+    reported_at: Instant
+    deadlines: Deadlines
+
+
+class Called(Entry):
+    """The whistle was blown."""
+
+    type: ClassVar[str] = "whistle.incident.called.v1"
+
+    kind: CallKind | None = None
+    rules: tuple[Line, ...]
+    departments: tuple[Code, ...]
+    deadlines: Deadlines
+    note: Text = ""
+
+
+class Dispatched(OfDepartment):
+    """A department owes its part, from now on."""
+
+    type: ClassVar[str] = "whistle.incident.dispatched.v1"
+
+    role: Role
+    section: Flag = Field(description="A section of the street itself, whose work the community confirms.")
+    owner: Owner
+    policy: Policy
+    deadlines: Deadlines
+    note: Text = ""
+
+
+class Acknowledged(OfDepartment):
+    """The department took it on."""
+
+    type: ClassVar[str] = "whistle.incident.acknowledged.v1"
+
+    owner: Owner
+
+
+class Declined(OfDepartment):
+    """The department gave it back; the street owes a decision."""
+
+    type: ClassVar[str] = "whistle.incident.declined.v1"
+
+    reason: Reason
+    deadlines: Deadlines
+
+
+class Arrived(OfDepartment):
+    """The department is on the spot."""
+
+    type: ClassVar[str] = "whistle.incident.arrived.v1"
+
+    note: Text = ""
+
+
+class Progressed(OfDepartment):
+    """The work moved on."""
+
+    type: ClassVar[str] = "whistle.incident.progressed.v1"
+
+    note: Text
+    step: Code | None = None
+
+
+class Resolved(OfDepartment):
+    """The department says it is put right; a confirmation is owed."""
+
+    type: ClassVar[str] = "whistle.incident.resolved.v1"
+
+    note: Text
+    answer: Text = ""
+    deadlines: Deadlines
+
+
+class Requested(OfDepartment):
+    """The department asked for an extension or for parking; an approval is owed, and the deadline stands."""
+
+    type: ClassVar[str] = "whistle.incident.requested.v1"
+
+    request: Request
+    until: Instant
+    reason: Reason
+    deadlines: Deadlines
+
+
+class Granted(OfDepartment):
+    """What the department asked for was granted."""
+
+    type: ClassVar[str] = "whistle.incident.granted.v1"
+
+    request: Request
+    deadlines: Deadlines
+    note: Text = ""
+
+
+class Denied(OfDepartment):
+    """What the department asked for was not granted."""
+
+    type: ClassVar[str] = "whistle.incident.denied.v1"
+
+    request: Request
+    reason: Reason
+
+
+class Unparked(OfDepartment):
+    """The review date of a parked obligation came: it is owed again."""
+
+    type: ClassVar[str] = "whistle.incident.unparked.v1"
+
+    deadlines: Deadlines
+
+
+class Insisted(OfDepartment):
+    """The street did not accept the department's refusal; a dispatch of a new round follows."""
+
+    type: ClassVar[str] = "whistle.incident.insisted.v1"
+
+    reason: Reason
+
+
+class Withdrawn(OfDepartment):
+    """The department owes nothing any more."""
+
+    type: ClassVar[str] = "whistle.incident.withdrawn.v1"
+
+    reason: Reason
+
+
+class Verified(Entry):
+    """The community looked on the spot."""
+
+    type: ClassVar[str] = "whistle.incident.verified.v1"
+
+    department: Code | None = None
+    holds: Flag
+    note: Text = ""
+
+
+class SentBack(OfDepartment):
+    """The work was sent back: `round` is the new round."""
+
+    type: ClassVar[str] = "whistle.incident.sent_back.v1"
+
+    reason: Reason
+    deadlines: Deadlines
+
+
+class WorkConfirmed(OfDepartment):
+    """The department's work was confirmed."""
+
+    type: ClassVar[str] = "whistle.incident.work_confirmed.v1"
+
+    note: Text = ""
+
+
+class Confirmed(Entry):
+    """Every department's work is confirmed or withdrawn; the street owes the answer."""
+
+    type: ClassVar[str] = "whistle.incident.confirmed.v1"
+
+    deadlines: Deadlines
+
+
+class Returned(Entry):
+    """Every obligation was withdrawn: the incident waits for the street's decision again."""
+
+    type: ClassVar[str] = "whistle.incident.returned.v1"
+
+    deadlines: Deadlines
+
+
+class Attached(Entry):
+    """The incident repeats another one, and ended in it."""
+
+    type: ClassVar[str] = "whistle.incident.attached.v1"
+
+    to: UUID
+
+
+class RepeatAttached(Entry):
+    """Another report of the same matter is answered with this incident."""
+
+    type: ClassVar[str] = "whistle.incident.repeat_attached.v1"
+
+    report: UUID
+    community: Code
+
+
+class Refused(Entry):
+    """The street did not take the matter on."""
+
+    type: ClassVar[str] = "whistle.incident.refused.v1"
+
+    reason: Reason
+
+
+class Answered(Entry):
+    """The public answer was given; the rating window is open until the deadline `close`."""
+
+    type: ClassVar[str] = "whistle.incident.answered.v1"
+
+    answer: Text
+    deadlines: Deadlines
+
+
+class Rated(Entry):
+    """A reporter rated the answer."""
+
+    type: ClassVar[str] = "whistle.incident.rated.v1"
+
+    report: UUID
+    solved: Flag
+    satisfied: Flag
+    note: Text = ""
+
+
+class Reopened(Entry):
+    """Not solved, says the reporter: every department that had confirmed work owes it again; `times` counts."""
+
+    type: ClassVar[str] = "whistle.incident.reopened.v1"
+
+    times: Ordinal
+    deadlines: Deadlines
+
+
+class Closed(Entry):
+    """The rating window is over."""
+
+    type: ClassVar[str] = "whistle.incident.closed.v1"
+
+
+class _OfDeadline(Entry):
+    """An entry about a deadline that passed; `unit` is who owes, with its department and round where it has one."""
+
+    deadline: Line
+    due_at: Instant
+    step: Count
+    unit: Code
+    department: Code | None = None
+    round: Count = 0
+    skipped: tuple[Count, ...] = Field(default=(), description="Lower rungs that came due in the same silence.")
+
+
+class Reminded(_OfDeadline):
+    """A deadline passed, and whoever owes was reminded."""
+
+    type: ClassVar[str] = "whistle.incident.reminded.v1"
+
+
+class Escalated(_OfDeadline):
+    """A deadline stays unkept, and a post above was told."""
+
+    type: ClassVar[str] = "whistle.incident.escalated.v1"
+
+    post: Code
+
+
+class RemindedByHand(Entry):
+    """Somebody reminded a department, or the street where none is named (催办)."""
+
+    type: ClassVar[str] = "whistle.incident.reminded_by_hand.v1"
+
+    department: Code | None = None
+    note: Text = ""
+
+
+class ActRefused(Entry):
+    """Something that was said about the incident does not fit its state, and changed nothing."""
+
+    type: ClassVar[str] = "whistle.incident.act_refused.v1"
+
+    act: Line
+    reason: Reason
+
+
+class Inspected(Entry):
+    """A round of inspection was walked; the subject is the inspection, not an incident."""
+
+    type: ClassVar[str] = "whistle.incident.inspected.v1"
+
+    street: Code
+    community: Code
+    round: Recorded
+
+
+Status = Literal["received", "called", "responding", "confirmed", "answered", "closed", "refused", "attached"]

@@ -1,0 +1,55 @@
+"""The department's desk: keeps the inbox as the stream tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import dispatch
+from schemas.event import Fact
+from services.department import store
+from services.department.store import Item, Items
+from services.runtime.batch import Message
+from services.runtime.inlet import Cause
+
+
+class DepartmentDesk:
+    """Keeps the inbox of every department that this process serves."""
+
+    async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Items]:
+        """Return what is owed, by incident."""
+        return await store.load(connection, keys)
+
+    async def save(self, connection: AsyncConnection, states: Mapping[UUID, tuple[int, Items]]) -> None:
+        """Write what is owed."""
+        await store.save(connection, states)
+
+    def decide(self, state: Items | None, happening: Cause) -> tuple[Items | None, Sequence[Message]]:
+        """Fold one message of a department's stream into its inbox."""
+        items = state or Items(happening.key)
+        department = happening.code or ""
+        before = items.of.get(department)
+        after = _fold(before, happening, department, happening.event.data)
+        if after is None or after is before:
+            return state, []
+        return Items(items.incident, {**items.of, department: after}), []
+
+
+def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) -> Item | None:
+    if isinstance(fact, dispatch.Issued):
+        at = happening.event.time
+        return Item(happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at)
+    if before is None:
+        # A refusal of something said about an incident this department was never called for.
+        return None
+    match fact:
+        case dispatch.Changed():
+            return replace(before, status=fact.status, round=fact.round, deadlines=fact.deadlines, refused="")
+        case dispatch.Reminded():
+            return replace(before, reminders=before.reminders + 1)
+        case dispatch.Refused():
+            return replace(before, refused=f"{fact.act}: {fact.reason}")
+    return before

@@ -1,0 +1,118 @@
+"""What a department remembers: its obligations, as its stream tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.dispatch import Issued, Status
+from services.runtime.journal import Journal
+
+metadata = MetaData(schema="department")
+journal = Journal(metadata)
+obligation = Table(
+    "obligation",
+    metadata,
+    Column("incident", Uuid, primary_key=True),
+    Column("department", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("due_at", DateTime(timezone=True)),
+    Column("shard", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+)
+Index("obligation_inbox", obligation.c.department, obligation.c.due_at)
+
+CLOSED: frozenset[Status] = frozenset({"confirmed", "withdrawn"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One obligation of one department, as last told; `said` is the last word that was not accepted, if any."""
+
+    incident: UUID
+    department: str
+    status: Status
+    round: int
+    deadlines: Mapping[str, datetime]
+    issued: Issued
+    issued_at: datetime
+    reminders: int = 0
+    refused: str = ""
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The next of its deadlines (UTC); None when nothing is due from anybody."""
+        return min(self.deadlines.values(), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Everything that the departments of this installation owe about one incident."""
+
+    incident: UUID
+    of: Mapping[str, Item] = field(default_factory=dict)
+
+
+_CODEC = TypeAdapter(Item)
+
+
+async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Items]:
+    """Return what is owed, by incident."""
+    rows = await connection.execute(select(obligation.c.state).where(obligation.c.incident.in_(keys)))
+    found: dict[UUID, dict[str, Item]] = {}
+    for state in rows.scalars():
+        item = _CODEC.validate_json(state)
+        found.setdefault(item.incident, {})[item.department] = item
+    return {incident: Items(incident, items) for incident, items in found.items()}
+
+
+async def save(connection: AsyncConnection, states: Mapping[UUID, tuple[int, Items]]) -> None:
+    """Write obligations in bulk."""
+    rows = [(shard, item) for shard, items in states.values() for item in items.of.values()]
+    values: dict[str, list[Any]] = {
+        "incident": [item.incident for _, item in rows],
+        "department": [item.department for _, item in rows],
+        "status": [item.status for _, item in rows],
+        "due_at": [item.due_at for _, item in rows],
+        "shard": [shard for shard, _ in rows],
+        "state": [_CODEC.dump_json(item).decode() for _, item in rows],
+    }
+    await connection.execute(
+        text(
+            "INSERT INTO department.obligation (incident, department, status, due_at, shard, state) "
+            "SELECT * FROM unnest(CAST(:incident AS uuid[]), CAST(:department AS text[]), CAST(:status AS text[]), "
+            "CAST(:due_at AS timestamptz[]), CAST(:shard AS int[]), CAST(:state AS text[])) "
+            "ON CONFLICT (incident, department) DO UPDATE SET status = excluded.status, due_at = excluded.due_at, "
+            "shard = excluded.shard, state = excluded.state"
+        ),
+        values,
+    )
+
+
+async def inbox(connection: AsyncConnection, department: str, *, everything: bool = False) -> list[Item]:
+    """Return a department's obligations, the most urgent first; those that are done only on request."""
+    statement = select(obligation.c.state).where(obligation.c.department == department)
+    if not everything:
+        statement = statement.where(obligation.c.status.not_in(CLOSED))
+    rows = await connection.execute(statement.order_by(obligation.c.due_at.nulls_last(), obligation.c.incident))
+    return [_CODEC.validate_json(state) for state in rows.scalars()]
+
+
+async def find(connection: AsyncConnection, department: str, prefix: str) -> list[Item]:
+    """Return the obligations about incidents whose id begins like this, at most two."""
+    rows = await connection.execute(
+        select(obligation.c.state)
+        .where(
+            obligation.c.department == department,
+            cast(obligation.c.incident, Text).startswith(prefix.lower(), autoescape=True),
+        )
+        .limit(2)
+    )
+    return [_CODEC.validate_json(state) for state in rows.scalars()]

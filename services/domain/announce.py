@@ -1,0 +1,134 @@
+"""Who is told what: the messages that follow from the entries of the history.
+
+Every entry goes to the journal; what concerns a department goes on its own stream too, and what climbs a ladder to
+supervision.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from schemas import dispatch, escalation
+from schemas import incident as entries
+from schemas.event import Fact
+from schemas.incident import Entry
+from schemas.topics import DISPATCHES, ESCALATIONS, JOURNAL
+from services.domain.incident import Incident, Obligation
+
+_CHANGES = (
+    entries.Acknowledged,
+    entries.Declined,
+    entries.Resolved,
+    entries.Requested,
+    entries.Granted,
+    entries.Denied,
+    entries.Unparked,
+    entries.Withdrawn,
+    entries.SentBack,
+    entries.WorkConfirmed,
+)
+
+
+def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
+    """Yield (topic, fact) for one entry, given the state after the whole decision."""
+    yield JOURNAL.name, told
+    if state is None or state.report is None:
+        if isinstance(told, entries.ActRefused):
+            yield from _refused(told)
+        return
+    match told:
+        case entries.Dispatched():
+            yield DISPATCHES.named(told.department), _issued(state, told)
+        case entries.Reminded(department=str(department)):
+            fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
+            yield DISPATCHES.named(department), fact
+        case entries.RemindedByHand(department=str(department)):
+            owed = state.obligations[department]
+            due_at = min(each.due_at for each in owed.clocks.values()) if owed.clocks else owed.dispatched_at
+            fact = dispatch.Reminded(round=owed.round, deadline="by-hand", due_at=due_at, note=told.note)
+            yield DISPATCHES.named(department), fact
+        case entries.Escalated():
+            yield ESCALATIONS.name, _raised(state, told)
+        case entries.ActRefused():
+            yield from _refused(told)
+        case _ if isinstance(told, _CHANGES):
+            yield DISPATCHES.named(told.department), _changed(state.obligations[told.department], told)
+
+
+def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:
+    report = state.report
+    if report is None:
+        raise TypeError("an incident without a report has no dispatch")
+    lead = state.lead
+    return dispatch.Issued(
+        street=state.street,
+        community=state.community,
+        round=told.round,
+        role=told.role,
+        lead=lead.department if lead else told.department,
+        call=state.call,
+        rule=told.policy.rule,
+        deadlines=told.deadlines,
+        kind=report.kind,
+        category=report.category,
+        severity=report.severity,
+        description=report.description,
+        place=report.place,
+        note=told.note,
+    )
+
+
+_STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
+    {
+        entries.Acknowledged: "acknowledged",
+        entries.Declined: "declined",
+        entries.Resolved: "resolved",
+        entries.Requested: "acknowledged",
+        entries.Granted: "acknowledged",
+        entries.Denied: "acknowledged",
+        entries.Unparked: "acknowledged",
+        entries.Withdrawn: "withdrawn",
+        entries.SentBack: "acknowledged",
+        entries.WorkConfirmed: "confirmed",
+    }
+)
+
+
+def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
+    """Say how the obligation stands after this very entry, which others of the same decision may follow."""
+    parked = isinstance(told, entries.Granted) and told.request == "parking"
+    return dispatch.Changed(
+        status="parked" if parked else _STATUS[type(told)],
+        round=told.round,
+        deadlines={name: clock.due_at for name, clock in owed.clocks.items()},
+        reason=getattr(told, "reason", ""),
+    )
+
+
+def _raised(state: Incident, told: entries.Escalated) -> escalation.Raised:
+    return escalation.Raised(
+        street=state.street,
+        unit=told.unit,
+        department=told.department,
+        round=told.round,
+        deadline=told.deadline,
+        due_at=told.due_at,
+        step=told.step,
+        post=told.post,
+        summary=summary(state),
+    )
+
+
+def summary(state: Incident) -> str:
+    """Return one line about the incident, for whoever is told of it."""
+    report = state.report
+    if report is None:
+        return str(state.id)
+    where = report.place.estate or report.place.address or state.community
+    return f"{report.category} · {where} · {report.description[:80]}"
+
+
+def _refused(told: entries.ActRefused) -> Iterator[tuple[str, Fact]]:
+    party, _, code = told.who.partition(".")
+    if party == "department":
+        yield DISPATCHES.named(code), dispatch.Refused(act=told.act, reason=told.reason)

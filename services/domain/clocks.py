@@ -1,0 +1,157 @@
+"""The clocks of an incident: when each fires next, who owes, and what firing says.
+
+A clock is addressed by its department (None for the incident's own) and its name.
+
+Source: ARCHITECTURE §5 and §6.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID, uuid5
+
+from schemas import incident as entries
+from services.domain import ladder as ladders
+from services.domain.configuration import Configuration
+from services.domain.incident import Clock, Incident, Obligation
+from services.domain.ladder import Ladder, Step
+from services.domain.story import Story
+from services.domain.working_time import Duration
+
+BY_ITSELF = frozenset({"close", "review"})
+"""Clocks that end a wait by themselves instead of climbing a ladder."""
+OF_THE_STREET = frozenset({"decide", "confirm", "approve"})
+"""Clocks on an obligation that run against whoever has to decide, not against the department."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One firing of one clock: `index` is the rung of its ladder that is next, and `since` the version that set it."""
+
+    at: datetime
+    department: str | None
+    name: str
+    since: int
+    index: int
+
+
+def identity(incident: UUID, due: Due) -> UUID:
+    """Return the id of one firing, the same whoever computes it: it can happen only once."""
+    return uuid5(incident, f"{due.department or ''}/{due.name}/{due.since}/{due.index}")
+
+
+def dues(state: Incident, configuration: Configuration) -> Iterator[Due]:
+    """Yield the next firing of every running clock, in no order; `wait` ends the waiting of premature facts."""
+    for name, clock in state.clocks.items():
+        yield _due(state, None, name, clock, configuration)
+    for owed in state.obligations.values():
+        for name, clock in owed.clocks.items():
+            yield _due(state, owed, name, clock, configuration)
+    if state.waiting:
+        yield Due(min(each.until for each in state.waiting), None, "wait", state.version, len(state.waiting))
+
+
+def next_due_at(state: Incident, configuration: Configuration) -> datetime | None:
+    """Return the instant (UTC) at which something fires next; None only when nobody waits for anything."""
+    return min((due.at for due in dues(state, configuration)), default=None)
+
+
+def _due(state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration) -> Due:
+    at = clock.due_at
+    if name not in BY_ITSELF:
+        ladder = ladder_of(state, owed, name, configuration)
+        at = ladders.next_at(ladder, configuration.calendar, at, clock.fired)
+    return Due(at, owed.department if owed else None, name, clock.since, clock.fired)
+
+
+def debtor(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> str:
+    """Return the code of the unit that a clock runs against."""
+    if owed is None:
+        return state.street
+    if name == "approve" and owed.request and configuration.approvers[owed.request.request] == "supervision":
+        district = configuration.directory.district
+        return district.code if district else state.street
+    if name == "confirm" and owed.section:
+        return state.community
+    return state.street if name in OF_THE_STREET else owed.department
+
+
+def ladder_of(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> Ladder:
+    """Return the ladder a clock climbs: the frozen one for what a department owes, else that of whoever owes."""
+    unit = debtor(state, owed, name, configuration)
+    if owed is not None and unit == owed.department:
+        return _thawed(owed.policy.ladder)
+    return configuration.ladders[configuration.ladder_of(unit)]
+
+
+@lru_cache(maxsize=256)
+def _thawed(frozen: entries.Ladder) -> Ladder:
+    steps = tuple(Step(Duration.parse(rung.after), rung.post) for rung in frozen.rungs)
+    return Ladder(frozen.name, steps, Duration.parse(frozen.repeat))
+
+
+def fire_until(story: Story, of: str | None) -> None:
+    """Fire what was due at the story's instant against one unit (None: against anyone), the earliest first.
+
+    Before a unit's act is looked at, its own overdue clocks fire: at one instant, what is due comes before what is
+    said, and what is done late does not hide that it was late. Clocks of others are left to the sweeper, which knows
+    whether everything said in time has been read.
+    """
+    while True:
+        due = min(
+            (
+                each
+                for each in dues(story.now_is, story.configuration)
+                if each.at <= story.at and each.name != "wait" and (of is None or _against(story, each) == of)
+            ),
+            key=lambda each: (each.at, each.department or "", each.name),
+            default=None,
+        )
+        if due is None:
+            return
+        fire(story, due)
+
+
+def _against(story: Story, due: Due) -> str:
+    owed = story.owed_by(due.department) if due.department else None
+    return debtor(story.now_is, owed, due.name, story.configuration)
+
+
+def fire(story: Story, due: Due) -> None:
+    """Fire one clock at the story's instant; nothing happens if it no longer runs as it did."""
+    if due.name == "wait":
+        return
+    state = story.now_is
+    owed = state.obligations.get(due.department) if due.department else None
+    clock = (owed.clocks if owed else state.clocks).get(due.name)
+    if clock is None or (clock.since, clock.fired) != (due.since, due.index) or due.at > story.at:
+        return
+    if due.name == "close":
+        story.tell(entries.Closed)
+    elif due.name == "review" and owed:
+        resolve = Duration.parse(owed.policy.durations["resolve"])
+        story.tell_of(entries.Unparked, owed.department, deadlines=story.deadlines(resolve=resolve))
+    else:
+        _climb(story, owed, due.name, clock)
+
+
+def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> None:
+    """Climb to the highest rung that is due; the ones below it that came due in the same silence are skipped."""
+    ladder = ladder_of(story.now_is, owed, name, story.configuration)
+    steps = ladders.due_steps(ladder, story.configuration.calendar, clock.due_at, clock.fired, story.at)
+    *skipped, highest = (index for index, _ in steps)
+    fields = {
+        "deadline": name,
+        "due_at": clock.due_at,
+        "step": highest,
+        "unit": debtor(story.now_is, owed, name, story.configuration),
+        "department": owed.department if owed else None,
+        "round": owed.round if owed else 0,
+        "skipped": tuple(skipped),
+    }
+    post = ladder.step(highest).post
+    if post is None:
+        story.tell(entries.Reminded, **fields)
+    else:
+        story.tell(entries.Escalated, post=post, **fields)

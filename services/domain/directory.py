@@ -1,0 +1,96 @@
+"""Who there is: the district, its streets, their communities and sections, the departments, and who holds which post.
+
+Every person is a post: `name` is what a post is called, and who sits there today is nobody's business here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Level = Literal["district", "street", "community", "section", "department"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a post, and in which unit: what a notification is addressed to."""
+
+    post: str
+    unit: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A part of the administration; `street` is the street of a community or section, a street's own, or else empty."""
+
+    code: str
+    name: str
+    level: Level
+    street: str = ""
+    posts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    estates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Every unit by its code, in the order of the configuration; codes are unique across all levels."""
+
+    units: Mapping[str, Unit] = field(default_factory=dict, hash=False)
+
+    @property
+    def district(self) -> Unit | None:
+        """The district everything belongs to; none in a directory that is empty."""
+        return next(iter(self._at("district")), None)
+
+    @property
+    def streets(self) -> tuple[Unit, ...]:
+        """Every street."""
+        return self._at("street")
+
+    @property
+    def communities(self) -> tuple[Unit, ...]:
+        """Every community of every street."""
+        return self._at("community")
+
+    @property
+    def departments(self) -> tuple[Unit, ...]:
+        """Everything that can owe an incident: the district's departments and the streets' sections."""
+        return self._at("department", "section")
+
+    def street_of(self, code: str) -> str | None:
+        """The code of the street that a community or section belongs to; a street's is its own, others have none."""
+        unit = self.units.get(code)
+        return unit.street or None if unit else None
+
+    def communities_of(self, street: str) -> tuple[Unit, ...]:
+        """The communities of a street; empty for what is no street."""
+        return tuple(each for each in self.communities if each.street == street)
+
+    def sections_of(self, street: str) -> tuple[Unit, ...]:
+        """The street's own sections, which are departments too; empty for what is no street."""
+        return tuple(each for each in self._at("section") if each.street == street)
+
+    def is_section(self, department: str, street: str) -> bool:
+        """Whether a department is a section of this street, over which the street has a say of its own."""
+        unit = self.units.get(department)
+        return unit is not None and unit.level == "section" and unit.street == street
+
+    def holder(self, code: str, post: str) -> Holder | None:
+        """Who holds a post for a unit: the unit's own, or else its street's, or else the district's; nobody if none."""
+        for unit in self._upward(code):
+            if post in unit.posts:
+                return Holder(post, unit.code, unit.posts[post])
+        return None
+
+    def _upward(self, code: str) -> Iterator[Unit]:
+        unit = self.units.get(code)
+        if unit is None:
+            return
+        yield unit
+        if unit.street and unit.level != "street":
+            yield self.units[unit.street]
+        if self.district is not None and unit.level != "district":
+            yield self.district
+
+    def _at(self, *levels: Level) -> tuple[Unit, ...]:
+        return tuple(unit for unit in self.units.values() if unit.level in levels)

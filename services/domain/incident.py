@@ -1,0 +1,364 @@
+"""The state of an incident: the fold of its history, entry by entry.
+
+The router folds what it decides, and the street and the ledger fold what they read, so all see the same state.
+
+Source: ARCHITECTURE §6.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from schemas import incident as entries
+from schemas.decision import CallKind, Request
+from schemas.dispatch import Role
+from schemas.dispatch import Status as ObligationStatus
+from schemas.incident import Entry, Policy, Status
+from schemas.report import Raised
+from schemas.response import Owner
+
+ENDED: frozenset[Status] = frozenset({"closed", "refused", "attached"})
+DONE: frozenset[ObligationStatus] = frozenset({"confirmed", "withdrawn"})
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A deadline that runs: `fired` rungs of its ladder have been climbed; `since` is the version that set it."""
+
+    due_at: datetime
+    since: int
+    fired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request that waits for approval, and the instant it asks for."""
+
+    request: Request
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
+
+    `late` names the deadlines that passed unkept: what was late stays late.
+    """
+
+    department: str
+    role: Role
+    section: bool
+    status: ObligationStatus
+    round: int
+    owner: Owner
+    policy: Policy
+    dispatched_at: datetime
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
+    request: Pending | None = None
+    extensions: int = 0
+    arrived: bool = False
+    late: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody still waits for something about it."""
+        return self.status not in DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something said about what is not known yet, kept as it was said, until an instant."""
+
+    cause: UUID
+    party: str
+    code: str | None
+    at: datetime
+    until: datetime
+    type: str
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A report attached to the incident."""
+
+    report: UUID
+    community: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident (事件); one of which only something premature has been heard has no status yet."""
+
+    id: UUID
+    version: int = 0
+    status: Status | None = None
+    street: str = ""
+    community: str = ""
+    report: Raised | None = None
+    reported_at: datetime | None = None
+    call: CallKind | None = None
+    called_at: datetime | None = None
+    rules: tuple[str, ...] = ()
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
+    obligations: Mapping[str, Obligation] = field(default_factory=dict)
+    repeats: tuple[Repeat, ...] = ()
+    attached_to: UUID | None = None
+    answer: str = ""
+    answered_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    reopened: int = 0
+    escalations: int = 0
+    late: tuple[str, ...] = ()
+    solved: bool | None = None
+    satisfied: bool | None = None
+    waiting: tuple[Waiting, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody waits for anything any more."""
+        return self.status in ENDED
+
+    @property
+    def lead(self) -> Obligation | None:
+        """The obligation of the department that leads (主办), while there is one."""
+        return next((each for each in self.obligations.values() if each.role == "lead" and each.open), None)
+
+    @property
+    def owned(self) -> bool:
+        """Whether some department owes it, or has done it."""
+        return any(each.status != "withdrawn" for each in self.obligations.values())
+
+
+def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -> Incident:
+    """Return the state after one more entry of the history; `at` is the entry's own instant.
+
+    Raises:
+        ValueError: the entry is not the next one.
+
+    """
+    before = state or Incident(incident)
+    if entry.version != before.version + 1:
+        raise ValueError(f"entry {entry.version} of incident {incident} does not follow version {before.version}")
+    fold = _FOLDS.get(type(entry))
+    after = fold(before, entry, at) if fold else before
+    return replace(after, version=entry.version)
+
+
+def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime], since: int) -> Mapping[str, Clock]:
+    kept = {name: clock for name, clock in before.items() if name not in ends and "*" not in ends}
+    return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
+
+
+def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Incident:
+    """Move the incident to a status, ending some of its own clocks and setting those of the entry."""
+    deadlines = getattr(entry, "deadlines", {})
+    clocks = _clocks(state.clocks, *ends, sets=deadlines, since=entry.version)
+    return replace(state, status=status, clocks=clocks, **changes)
+
+
+def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Incident:
+    """Change one obligation, ending some of its clocks (`*` means all) and setting those of the entry."""
+    owed = state.obligations[entry.department]
+    deadlines = getattr(entry, "deadlines", {})
+    clocks = _clocks(owed.clocks, *ends, sets=deadlines, since=entry.version)
+    return _with(state, replace(owed, clocks=clocks, **changes))
+
+
+def _with(state: Incident, owed: Obligation) -> Incident:
+    return replace(state, obligations={**state.obligations, owed.department: owed})
+
+
+def _opened(state: Incident, entry: entries.Opened, _at: datetime) -> Incident:
+    return _set(
+        state,
+        entry,
+        "received",
+        street=entry.street,
+        community=entry.community,
+        report=entry.report,
+        reported_at=entry.reported_at,
+    )
+
+
+def _called(state: Incident, entry: entries.Called, at: datetime) -> Incident:
+    first = state.status == "received"
+    return _set(
+        state,
+        entry,
+        "called" if first else (state.status or "called"),
+        "decide",
+        call=entry.kind or state.call,
+        called_at=state.called_at or at,
+        rules=tuple(dict.fromkeys([*state.rules, *entry.rules])),
+    )
+
+
+def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Incident:
+    before = state.obligations.get(entry.department)
+    owed = Obligation(
+        department=entry.department,
+        role=entry.role,
+        section=entry.section,
+        status="dispatched",
+        round=entry.round,
+        owner=entry.owner,
+        policy=entry.policy,
+        dispatched_at=before.dispatched_at if before else at,
+        clocks=_clocks({}, sets=entry.deadlines, since=entry.version),
+        late=before.late if before else (),
+    )
+    return _with(state, owed)
+
+
+def _acknowledged(state: Incident, entry: entries.Acknowledged, _at: datetime) -> Incident:
+    after = _oblige(state, entry, "acknowledge", status="acknowledged", owner=entry.owner)
+    return replace(after, status="responding")
+
+
+def _declined(state: Incident, entry: entries.Declined, _at: datetime) -> Incident:
+    return _oblige(state, entry, "*", status="declined")
+
+
+def _arrived(state: Incident, entry: entries.Arrived, _at: datetime) -> Incident:
+    return _oblige(state, entry, "arrive", arrived=True)
+
+
+def _progressed(state: Incident, entry: entries.Progressed, _at: datetime) -> Incident:
+    return _oblige(state, entry, entry.step) if entry.step else state
+
+
+def _resolved(state: Incident, entry: entries.Resolved, _at: datetime) -> Incident:
+    return _oblige(state, entry, "*", status="resolved", request=None)
+
+
+def _requested(state: Incident, entry: entries.Requested, _at: datetime) -> Incident:
+    return _oblige(state, entry, request=Pending(entry.request, entry.until))
+
+
+def _granted(state: Incident, entry: entries.Granted, _at: datetime) -> Incident:
+    if entry.request == "parking":
+        return _oblige(state, entry, "*", status="parked", request=None)
+    extensions = state.obligations[entry.department].extensions + 1
+    return _oblige(state, entry, "approve", request=None, extensions=extensions)
+
+
+def _denied(state: Incident, entry: entries.Denied, _at: datetime) -> Incident:
+    return _oblige(state, entry, "approve", request=None)
+
+
+def _unparked(state: Incident, entry: entries.Unparked, _at: datetime) -> Incident:
+    return _oblige(state, entry, "review", status="acknowledged")
+
+
+def _insisted(state: Incident, entry: entries.Insisted, _at: datetime) -> Incident:
+    return _oblige(state, entry, "decide")
+
+
+def _withdrawn(state: Incident, entry: entries.Withdrawn, _at: datetime) -> Incident:
+    return _oblige(state, entry, "*", status="withdrawn", request=None)
+
+
+def _sent_back(state: Incident, entry: entries.SentBack, _at: datetime) -> Incident:
+    return _oblige(state, entry, "*", status="acknowledged", round=entry.round)
+
+
+def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Incident:
+    return _oblige(state, entry, "*", status="confirmed")
+
+
+def _confirmed(state: Incident, entry: entries.Confirmed, at: datetime) -> Incident:
+    return _set(state, entry, "confirmed", "*", confirmed_at=at)
+
+
+def _returned(state: Incident, entry: entries.Returned, _at: datetime) -> Incident:
+    # The overall deadline goes on: it runs from the whistle, and no withdrawal moves it.
+    return _set(state, entry, "received")
+
+
+def _attached(state: Incident, entry: entries.Attached, _at: datetime) -> Incident:
+    return _set(state, entry, "attached", "*", attached_to=entry.to)
+
+
+def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: datetime) -> Incident:
+    return replace(state, repeats=(*state.repeats, Repeat(entry.report, entry.community)))
+
+
+def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Incident:
+    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at)
+
+
+def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Incident:
+    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at)
+
+
+def _rated(state: Incident, entry: entries.Rated, _at: datetime) -> Incident:
+    return replace(state, solved=entry.solved, satisfied=entry.satisfied)
+
+
+def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Incident:
+    return _set(state, entry, "called", "*", reopened=entry.times, confirmed_at=None)
+
+
+def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Incident:
+    return _set(state, entry, "closed", "*")
+
+
+def _fired(state: Incident, entry: Any, _at: datetime) -> Incident:
+    """One more rung was climbed; the first at or after the deadline makes it late, for good."""
+    escalated = state.escalations + isinstance(entry, entries.Escalated)
+    if entry.department:
+        owed = state.obligations[entry.department]
+        after = _with(state, replace(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry, _at)))
+    else:
+        after = replace(state, clocks=_climb(state.clocks, entry), late=_late(state.late, entry, _at))
+    return replace(after, escalations=escalated)
+
+
+def _climb(clocks: Mapping[str, Clock], entry: Any) -> Mapping[str, Clock]:
+    clock = clocks.get(entry.deadline)
+    # A reminder by hand is about no clock of its own.
+    return (
+        clocks if clock is None else {**clocks, entry.deadline: replace(clock, fired=max(clock.fired, entry.step + 1))}
+    )
+
+
+def _late(late: tuple[str, ...], entry: Any, at: datetime) -> tuple[str, ...]:
+    kept = at < entry.due_at or entry.deadline in late
+    return late if kept else (*late, entry.deadline)
+
+
+_FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Incident]] = MappingProxyType(
+    {
+        entries.Opened: _opened,
+        entries.Called: _called,
+        entries.Dispatched: _dispatched,
+        entries.Acknowledged: _acknowledged,
+        entries.Declined: _declined,
+        entries.Arrived: _arrived,
+        entries.Progressed: _progressed,
+        entries.Resolved: _resolved,
+        entries.Requested: _requested,
+        entries.Granted: _granted,
+        entries.Denied: _denied,
+        entries.Unparked: _unparked,
+        entries.Insisted: _insisted,
+        entries.Withdrawn: _withdrawn,
+        entries.SentBack: _sent_back,
+        entries.WorkConfirmed: _work_confirmed,
+        entries.Confirmed: _confirmed,
+        entries.Returned: _returned,
+        entries.Attached: _attached,
+        entries.RepeatAttached: _repeat_attached,
+        entries.Refused: _refused,
+        entries.Answered: _answered,
+        entries.Rated: _rated,
+        entries.Reopened: _reopened,
+        entries.Closed: _closed,
+        entries.Reminded: _fired,
+        entries.Escalated: _fired,
+    }
+)

@@ -1,0 +1,112 @@
+"""The street's decisions that need no officer: by rule, and by what the history says.
+
+What no rule catches waits for an officer, under the deadline that the router keeps.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from schemas import answer, decision, report
+from schemas import incident as entries
+from schemas.decision import CallKind
+from schemas.event import Fact
+from schemas.inspection import Recorded
+from schemas.topics import ANSWERS, DECISIONS
+from services.domain.clocks import debtor
+from services.domain.configuration import Configuration
+from services.domain.incident import Incident
+from services.domain.story import labels_of
+
+Said = tuple[str, UUID, Fact]
+"""A fact to say: (topic, subject, fact)."""
+
+
+def hear_community(
+    state: Incident | None, key: UUID, community: str, fact: Fact, at: datetime, configuration: Configuration
+) -> Iterator[Said]:
+    """Yield what the street says about something a community of its own said about a report or inspection `key`."""
+    street = configuration.directory.street_of(community)
+    if street is None:
+        raise ValueError(f"no street has the community {community}")
+    topic = DECISIONS.named(street)
+    incident = state.attached_to if state and state.attached_to else key
+    match fact:
+        case report.Raised():
+            yield from _raised(key, community, street, fact, at, configuration)
+        case Recorded():
+            yield topic, key, decision.Inspected(by="rule:inspections", community=community, round=fact)
+        case report.Verified():
+            fields = fact.model_dump(exclude_none=True)
+            yield topic, incident, decision.Verified(by=community, community=community, **fields)
+        case report.Confirmed():
+            yield topic, incident, decision.Confirmed(by=community, community=community, **fact.model_dump())
+        case report.SentBack():
+            yield topic, incident, decision.SentBack(by=community, community=community, **fact.model_dump())
+        case report.Rated():
+            yield topic, incident, decision.Rated(by=community, report=key, **fact.model_dump())
+        case _:
+            raise TypeError(f"a community does not say {fact.type}")
+
+
+def _raised(
+    key: UUID, community: str, street: str, fact: report.Raised, at: datetime, configuration: Configuration
+) -> Iterator[Said]:
+    topic = DECISIONS.named(street)
+    yield topic, key, decision.Opened(by="rule:reports", community=community, report=fact, reported_at=at)
+    if fact.repeats:
+        attached = decision.RepeatAttached(by="rule:repeats", report=key, community=community)
+        yield topic, fact.repeats, attached
+        return
+    call: CallKind = "emergency" if fact.severity == "critical" else "general"
+    plan = configuration.plan(labels_of(fact, community, street, call))
+    departments = tuple(each.department for each in plan.assignments)
+    if departments:
+        own = all(configuration.directory.is_section(each, street) for each in departments)
+        by = f"rule:{plan.rules[0]}"
+        yield topic, key, decision.Called(by=by, kind=None if own else call, departments=departments)
+
+
+def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
+    """Yield what the street says about an entry of the history, given the state after it."""
+    match entry:
+        case entries.Answered():
+            for said in _everyone(after):
+                yield _given(*said, after, "settled", entry.answer)
+        case entries.Refused():
+            for said in _everyone(after):
+                yield _given(*said, after, "refused", entry.reason)
+        case entries.RepeatAttached():
+            yield DECISIONS.named(after.street), entry.report, decision.Attached(by="rule:repeats", to=after.id)
+            if after.status == "answered":
+                yield _given(entry.report, entry.community, after, "settled", after.answer)
+
+
+def _everyone(state: Incident) -> Iterator[tuple[UUID, str]]:
+    yield state.id, state.community
+    for repeat in state.repeats:
+        yield repeat.report, repeat.community
+
+
+def _given(reported: UUID, community: str, state: Incident, outcome: str, text: str) -> Said:
+    fact = answer.Given(report=reported, incident=state.id, outcome=outcome, answer=text)  # type: ignore[arg-type]
+    return ANSWERS.named(community), reported, fact
+
+
+def owes(state: Incident, configuration: Configuration) -> tuple[str, datetime] | None:
+    """Return what the street owes next about an incident, and by when (UTC): None when it is others' turn.
+
+    The name is the clock's: `decide`, `approve`, `confirm` or `answer`, with the department's behind it where it has
+    one, as in `confirm water`.
+    """
+    found = [(clock.due_at, name) for name, clock in state.clocks.items() if name in {"decide", "answer"}]
+    found += [
+        (clock.due_at, f"{name} {owed.department}")
+        for owed in state.obligations.values()
+        for name, clock in owed.clocks.items()
+        if name in {"decide", "approve", "confirm"} and debtor(state, owed, name, configuration) == state.street
+    ]
+    if not found:
+        return None
+    due_at, name = min(found)
+    return name, due_at

@@ -1,0 +1,339 @@
+"""What a street may decide about an incident, and what follows.
+
+Every function takes the story so far and the fact, tells what follows, and returns why it refuses, or None.
+
+Source: ARCHITECTURE §6.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from schemas import decision
+from schemas import incident as entries
+from services.domain import routing
+from services.domain.incident import Incident, Obligation
+from services.domain.story import Refusal, Story, Unknown, Verdict
+from services.domain.working_time import Duration
+
+
+def decide(story: Story, street: str, fact: Any) -> Verdict:
+    """Decide about what a street said."""
+    if isinstance(fact, decision.Opened):
+        return _open(story, street, fact)
+    if story.state is None or story.state.status is None:
+        return Unknown()
+    if story.state.street != street:
+        return Refusal(f"the incident belongs to the street {story.state.street}, not to {street}")
+    return _ACTS[type(fact)](story, story.state, fact)
+
+
+def _open(story: Story, street: str, fact: decision.Opened) -> Verdict:
+    if story.state is not None and story.state.status is not None:
+        return Refusal("the incident has been opened already")
+    if story.configuration.directory.street_of(fact.community) != street:
+        return Refusal(f"{fact.community} is no community of the street {street}")
+    story.tell(
+        entries.Opened,
+        street=street,
+        community=fact.community,
+        report=fact.report,
+        reported_at=fact.reported_at,
+        deadlines=story.deadlines(decide=story.configuration.street.decide),
+    )
+    return None
+
+
+# --- calling ---------------------------------------------------------------------------------------------------------
+
+
+def _call(story: Story, state: Incident, fact: decision.Called) -> Verdict:
+    if state.status not in {"received", "called", "responding"}:
+        return Refusal(f"an incident that is {state.status} is not called for")
+    labels = story.labels(fact.kind)
+    plan = story.configuration.plan(labels)
+    named = tuple(dict.fromkeys(fact.departments)) or tuple(each.department for each in plan.assignments)
+    refusal = _callable(story, state, named)
+    if refusal:
+        return refusal
+    for owed in [each for each in state.obligations.values() if each.status == "declined"]:
+        reason = f"declined, and {', '.join(named)} called instead"
+        story.tell_of(entries.Withdrawn, owed.department, reason=reason)
+    policies = {each: story.configuration.policy_for(labels, each) for each in named}
+    overall = {} if state.called_at else story.deadlines(overall=story.configuration.street.overall)
+    rules = tuple(dict.fromkeys(policy.rule for policy in policies.values()))
+    story.tell(entries.Called, kind=fact.kind, rules=rules, departments=named, deadlines=overall, note=fact.note)
+    for department in named:
+        dispatch(story, department, policies[department], note=fact.note)
+    return None
+
+
+def _callable(story: Story, state: Incident, named: tuple[str, ...]) -> Refusal | None:
+    if not named:
+        return Refusal("no rule names a department for it: name the departments to call")
+    for department in named:
+        unit = story.configuration.directory.units.get(department)
+        owed = state.obligations.get(department)
+        if unit is None or unit.level not in {"department", "section"}:
+            return Refusal(f"there is no department {department} in the directory")
+        if unit.level == "section" and unit.street != state.street:
+            return Refusal(f"{department} is a section of another street")
+        if owed and owed.status == "declined":
+            return Refusal(f"{department} has declined: insist, or call another")
+        if owed and owed.status != "withdrawn":
+            return Refusal(f"{department} has been called already")
+    return None
+
+
+def dispatch(story: Story, department: str, policy: routing.Policy, note: str = "") -> None:
+    """Dispatch to a department in its next round, with deadlines from this instant."""
+    state = story.now_is
+    before = state.obligations.get(department)
+    lead = state.lead
+    leads = lead is None or lead.department == department
+    story.tell(
+        entries.Dispatched,
+        department=department,
+        round=before.round + 1 if before else 1,
+        role="lead" if leads else "support",
+        section=story.configuration.directory.is_section(department, state.street),
+        owner=story.owner_of(department),
+        policy=story.frozen(policy),
+        deadlines=story.deadlines(**policy.deadlines),
+        note=note,
+    )
+
+
+def _insist(story: Story, state: Incident, fact: decision.Insisted) -> Verdict:
+    owed = state.obligations.get(fact.department)
+    if owed is None or owed.status != "declined":
+        return Refusal(f"{fact.department} has not declined, so there is nothing to insist on")
+    story.tell_of(entries.Insisted, fact.department, reason=fact.reason)
+    redispatch(story, owed, note=fact.reason)
+    return None
+
+
+def redispatch(story: Story, owed: Obligation, note: str) -> None:
+    """Dispatch again under the policy that was frozen, in a new round."""
+    policy = owed.policy
+    durations = {name: Duration.parse(text) for name, text in policy.durations.items()}
+    story.tell(
+        entries.Dispatched,
+        department=owed.department,
+        round=owed.round + 1,
+        role=owed.role,
+        section=owed.section,
+        owner=owed.owner,
+        policy=policy,
+        deadlines=story.deadlines(**durations),
+        note=note,
+    )
+
+
+def _withdraw(story: Story, state: Incident, fact: decision.Withdrawn) -> Verdict:
+    owed = state.obligations.get(fact.department)
+    if owed is None or not owed.open:
+        return Refusal(f"{fact.department} owes nothing that could be withdrawn")
+    story.tell_of(entries.Withdrawn, fact.department, reason=fact.reason)
+    _settle(story)
+    return None
+
+
+# --- refusing and attaching ------------------------------------------------------------------------------------------
+
+
+def _refuse(story: Story, state: Incident, fact: decision.Refused) -> Verdict:
+    if state.status != "received":
+        return Refusal(f"an incident that is {state.status} can't be refused any more")
+    story.tell(entries.Refused, reason=fact.reason)
+    return None
+
+
+def _attach(story: Story, state: Incident, fact: decision.Attached) -> Verdict:
+    if state.status != "received":
+        return Refusal(f"an incident that is {state.status} can't be attached to another")
+    story.tell(entries.Attached, to=fact.to)
+    return None
+
+
+def _attach_repeat(story: Story, state: Incident, fact: decision.RepeatAttached) -> Verdict:
+    if state.ended:
+        return Refusal(f"the incident is {state.status}: nothing can be attached to it any more")
+    if fact.report == story.incident:
+        return Refusal("a report does not repeat itself")
+    if any(each.report == fact.report for each in state.repeats):
+        return Refusal("the report is attached already")
+    if story.configuration.directory.street_of(fact.community) != state.street:
+        return Refusal(f"{fact.community} is no community of the street {state.street}")
+    story.tell(entries.RepeatAttached, report=fact.report, community=fact.community)
+    return None
+
+
+# --- verifying, confirming, sending back -----------------------------------------------------------------------------
+
+
+def _resolved(state: Incident, department: str | None) -> list[Obligation]:
+    return [
+        each
+        for each in state.obligations.values()
+        if each.status == "resolved" and department in {None, each.department}
+    ]
+
+
+def _verify(story: Story, state: Incident, fact: decision.Verified) -> Verdict:
+    if fact.community not in {None, state.community}:
+        return Refusal(f"the incident belongs to the community {state.community}, not to {fact.community}")
+    if not _resolved(state, fact.department):
+        return Refusal(f"{fact.department or 'nobody'} has resolved nothing that could be verified")
+    story.tell(entries.Verified, department=fact.department, holds=fact.holds, note=fact.note)
+    return None
+
+
+def _confirm(story: Story, state: Incident, fact: decision.Confirmed) -> Verdict:
+    resolved = _resolved(state, fact.department)
+    if not resolved:
+        return Refusal(f"{fact.department or 'nobody'} has resolved nothing that could be confirmed")
+    refusal = _may_judge(state, fact.community, resolved)
+    if isinstance(refusal, Refusal):
+        return refusal
+    for owed in refusal:
+        story.tell_of(entries.WorkConfirmed, owed.department, note=fact.note)
+    _settle(story)
+    return None
+
+
+def _may_judge(state: Incident, community: str | None, resolved: list[Obligation]) -> list[Obligation] | Refusal:
+    """Return what the speaker may confirm: the community judges the street's sections, the street all others."""
+    if community not in {None, state.community}:
+        return Refusal(f"the incident belongs to the community {state.community}, not to {community}")
+    by_community = community is not None
+    mine = [each for each in resolved if each.section == by_community]
+    if mine:
+        return mine
+    return Refusal(
+        "the work of a department is confirmed by the street, not by the community"
+        if by_community
+        else "the work of the street's own section is confirmed by the community, not by the street"
+    )
+
+
+def _send_back(story: Story, state: Incident, fact: decision.SentBack) -> Verdict:
+    resolved = _resolved(state, fact.department)
+    if not resolved:
+        return Refusal(f"{fact.department} has resolved nothing that could be sent back")
+    judged = _may_judge(state, fact.community, resolved)
+    if isinstance(judged, Refusal):
+        return judged
+    for owed in judged:
+        durations = {
+            name: Duration.parse(text) for name, text in owed.policy.durations.items() if name != "acknowledge"
+        }
+        if owed.arrived:
+            durations.pop("arrive", None)
+        story.tell(
+            entries.SentBack,
+            department=owed.department,
+            round=owed.round + 1,
+            reason=fact.reason,
+            deadlines=story.deadlines(**durations),
+        )
+    return None
+
+
+def _settle(story: Story) -> None:
+    """See whether the last open obligation has just gone."""
+    state = story.now_is
+    if any(each.open for each in state.obligations.values()):
+        return
+    if state.owned:
+        story.tell(entries.Confirmed, deadlines=story.deadlines(answer=story.configuration.street.answer))
+    else:
+        story.tell(entries.Returned, deadlines=story.deadlines(decide=story.configuration.street.decide))
+
+
+# --- approving -------------------------------------------------------------------------------------------------------
+
+
+def _grant(story: Story, _state: Incident, fact: decision.Granted) -> Verdict:
+    return grant(story, "street", fact)
+
+
+def _deny(story: Story, _state: Incident, fact: decision.Denied) -> Verdict:
+    return deny(story, "street", fact)
+
+
+def grant(story: Story, rank: str, fact: Any) -> Verdict:
+    """Grant a request, if one is pending and the speaker has the rank for it."""
+    refusal = _pending(story, rank, fact)
+    if refusal:
+        return refusal
+    request = story.owed_by(fact.department).request
+    if request is None:
+        return Refusal("nothing was asked for")
+    name = "review" if fact.request == "parking" else "resolve"
+    story.tell_of(
+        entries.Granted, fact.department, request=fact.request, deadlines={name: request.until}, note=fact.note
+    )
+    return None
+
+
+def deny(story: Story, rank: str, fact: Any) -> Verdict:
+    """Deny a request, if one is pending and the speaker has the rank for it."""
+    refusal = _pending(story, rank, fact)
+    if refusal:
+        return refusal
+    story.tell_of(entries.Denied, fact.department, request=fact.request, reason=fact.reason)
+    return None
+
+
+def _pending(story: Story, rank: str, fact: Any) -> Refusal | None:
+    owed = story.now_is.obligations.get(fact.department)
+    if owed is None or owed.request is None or owed.request.request != fact.request:
+        return Refusal(f"{fact.department} has asked for no {fact.request}")
+    approver = story.configuration.approvers[fact.request]
+    if approver != rank:
+        return Refusal(f"a {fact.request} is approved by the {approver}, not by the {rank}")
+    return None
+
+
+# --- answering -------------------------------------------------------------------------------------------------------
+
+
+def _answer(story: Story, state: Incident, fact: decision.Answered) -> Verdict:
+    if state.status != "confirmed":
+        return Refusal(f"an incident that is {state.status} is not ready for the public answer")
+    story.tell(entries.Answered, answer=fact.answer, deadlines=story.deadlines(close=story.configuration.street.close))
+    return None
+
+
+def _rate(story: Story, state: Incident, fact: decision.Rated) -> Verdict:
+    if state.status != "answered":
+        return Refusal(f"an incident that is {state.status} is not open for a rating")
+    if fact.report not in {story.incident, *(each.report for each in state.repeats)}:
+        return Refusal(f"the report {fact.report} is not part of the incident")
+    story.tell(entries.Rated, report=fact.report, solved=fact.solved, satisfied=fact.satisfied, note=fact.note)
+    if not fact.solved:
+        overall = story.configuration.street.overall
+        story.tell(entries.Reopened, times=state.reopened + 1, deadlines=story.deadlines(overall=overall))
+        for owed in [each for each in state.obligations.values() if each.status == "confirmed"]:
+            redispatch(story, owed, note=fact.note)
+    return None
+
+
+_ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(
+    {
+        decision.Called: _call,
+        decision.Insisted: _insist,
+        decision.Withdrawn: _withdraw,
+        decision.Refused: _refuse,
+        decision.Attached: _attach,
+        decision.RepeatAttached: _attach_repeat,
+        decision.Verified: _verify,
+        decision.Confirmed: _confirm,
+        decision.SentBack: _send_back,
+        decision.Granted: _grant,
+        decision.Denied: _deny,
+        decision.Answered: _answer,
+        decision.Rated: _rate,
+    }
+)

@@ -1,0 +1,75 @@
+"""Whether a report was lost: accepted on its community's topic, and without an incident in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from uuid import UUID
+
+from aiokafka import ConsumerRecord, TopicPartition
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas.report import Raised
+from schemas.topics import REPORTS
+from services.ledger import queries
+from services.ledger.reading import partitions_of, reader, to_the_end
+from services.runtime.clock import WallClock
+from services.runtime.inlet import Cause, Inlet
+from services.runtime.settings import KafkaSettings
+
+AT_ONCE = 10_000
+
+
+class Arrivals:
+    """What arrived on the communities' topics; each look reads on from where the last one ended."""
+
+    def __init__(self, kafka: KafkaSettings, communities: Iterable[str]) -> None:
+        self._kafka = kafka
+        self._topics = [REPORTS.named(code) for code in communities]
+        self._inlet = Inlet((REPORTS,), WallClock(), kafka.shards)
+        self._places: dict[TopicPartition, int | None] = {}
+        self._missing: set[UUID] = set()
+
+    async def lost(self, engine: AsyncEngine) -> int:
+        """Return how many reports have no incident (yet).
+
+        Raises:
+            Unreadable: it can't be known, which is not the same as none.
+
+        """
+        for partition in await partitions_of(self._kafka, self._topics):
+            self._places.setdefault(partition, None)
+        if self._places:
+            await self._read_on()
+        self._missing -= await _with_incident(engine, self._missing)
+        return len(self._missing)
+
+    async def _read_on(self) -> None:
+        async with reader(self._kafka, self._places) as consumer:
+            async for records in to_the_end(consumer):
+                self._missing.update(report for record in records if (report := self._report(record)))
+            for partition in self._places:
+                self._places[partition] = await consumer.position(partition)
+
+    def _report(self, record: ConsumerRecord) -> UUID | None:
+        """Return the report's id; None for what is no valid report, which the street's dead letters keep."""
+        read = self._inlet.read(record)
+        return read.key if isinstance(read, Cause) and isinstance(read.event.data, Raised) else None
+
+
+async def _with_incident(engine: AsyncEngine, reports: Iterable[UUID]) -> set[UUID]:
+    waiting, found = iter(list(reports)), set()
+    async with engine.connect() as connection:
+        while some := list(islice(waiting, AT_ONCE)):
+            found |= await queries.known(connection, some)
+    return found
+
+
+async def lost(engine: AsyncEngine, kafka: KafkaSettings, communities: Iterable[str]) -> int:
+    """Return how many reports that were accepted have no incident.
+
+    Raises:
+        Unreadable: it can't be known, which is not the same as none.
+
+    """
+    return await Arrivals(kafka, communities).lost(engine)

@@ -1,0 +1,180 @@
+"""The ledger as tables on a terminal, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.ledger.names import Names
+from services.ledger.queries import Item, Line, Overdue
+from services.ledger.summary import Counts, Summary
+from services.ledger.words import (
+    DEADLINES,
+    ENTRIES,
+    KINDS,
+    STATUSES,
+    both,
+    category,
+    entry_name,
+    plain,
+    spoken,
+    told,
+)
+
+MOST_OF_TEXT = 60
+FIGURES = (
+    ("collected.demand", "收集民生诉求", "demands collected"),
+    ("collected.suggestion", "收集意见建议", "suggestions collected"),
+    ("assigned", "明确责任的诉求建议", "demands and suggestions with an owner"),
+    ("solved", "已解决", "of these solved"),
+    ("in_progress", "正在办理", "of these in progress"),
+    ("unowned.demand_or_suggestion", "无人负责的诉求建议", "demands and suggestions nobody owns"),
+    ("collected.inspections", "开展排查（次）", "rounds of inspection"),
+    ("hazards.found", "发现隐患", "hazards found"),
+    ("hazards.rectified", "完成整改", "of these rectified"),
+    ("hazards.rectifying", "正在整改", "of these being rectified"),
+    ("unowned.hazard", "无人负责的隐患", "hazards nobody owns"),
+    ("collected.dispute", "收集矛盾纠纷", "disputes collected"),
+    ("disputes_settled", "化解矛盾纠纷", "disputes settled"),
+    ("collected.instability", "收集不稳定因素", "factors of instability collected"),
+    ("instabilities_handled", "处置不稳定因素", "factors of instability dealt with"),
+    ("escalated", "升级督办的事件", "incidents escalated"),
+    ("answered", "已有答复", "reports answered"),
+    ("refused", "不予受理", "reports refused, with a reason"),
+    ("lost", "丢失", "reports lost"),
+    ("duplicates", "重复立案", "reports with more than one incident"),
+)
+
+
+def figure(summary: Summary, path: str) -> int | None:
+    """Return one figure by its path in the JSON."""
+    found = summary.figures.as_json()
+    for key in path.split("."):
+        found = found[key]
+    return found  # type: ignore[return-value]  # a path ends at a figure
+
+
+def render(summary: Summary, console: Console) -> None:
+    """Print the ledger: what nobody owns and what is overdue first."""
+    clock = "样例时间 sample time" if summary.sample else "时间 time"
+    console.print(Text(f"台账 ledger · {clock} {summary.names.local(summary.at)}", style="bold"))
+    console.print(_unowned(summary))
+    _more(console, len(summary.unowned), summary.unowned_total, "unowned")
+    console.print(_overdue(summary))
+    _more(console, len(summary.overdue), summary.overdue_total, "overdue")
+    for counts in summary.lists:
+        console.print(_counts(counts, summary.names))
+    console.print(_burdens(summary))
+    console.print(_figures(summary))
+    if summary.trouble:
+        console.print(Text(f"丢失未知 what was lost is not known: {plain(summary.trouble)}", style="yellow"))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    for column in columns:
+        number = column.startswith("#")
+        table.add_column(column.removeprefix("#"), justify="right" if number else "left", overflow="fold")
+    return table
+
+
+def _more(console: Console, shown: int, total: int, name: str) -> None:
+    if total > shown:
+        console.print(Text(f"  … 另有 {total - shown} 项 more: whistle ledger --list {name}", style="dim"))
+
+
+def _short(text: str) -> Text:
+    one_line = plain(text)
+    return Text(one_line if len(one_line) <= MOST_OF_TEXT else f"{one_line[:MOST_OF_TEXT]}…")
+
+
+def _matter(each: Item | Overdue, names: Names) -> list[Text]:
+    where = names.unit(each.community) + (f" {plain(each.place)}" if each.place else "")
+    return [
+        Text(str(each.id)[:13], style="cyan"),
+        Text(f"{both(KINDS, each.kind)}\n{category(each.category)}"),
+        Text(where),
+        _short(each.description),
+    ]
+
+
+def _unowned(summary: Summary) -> Table:
+    title = f"无人负责 nobody owns: {summary.unowned_total}"
+    table = _table(title, "事件 incident", "类别 kind", "地点 where", "内容 what", "上报 reported", "#升级 escalated")
+    for each in summary.unowned:
+        when = Text(summary.names.local(each.reported_at))
+        table.add_row(*_matter(each, summary.names), when, Text(str(each.escalations)))
+    return table
+
+
+def _overdue(summary: Summary) -> Table:
+    return overdue_table(summary.overdue, summary.names, summary.overdue_total)
+
+
+def overdue_table(overdue: Sequence[Overdue], names: Names, total: int) -> Table:
+    """Return what is overdue as a table, the longest first."""
+    title = f"逾期 overdue: {total}"
+    table = _table(title, "事件 incident", "类别 kind", "地点 where", "内容 what", "谁 who", "期限 due")
+    for each in overdue:
+        who = names.unit(each.unit) if each.unit else "审批人 the approver"
+        due = Text(f"{both(DEADLINES, each.deadline)}\n{names.local(each.due_at)}", style="red")
+        table.add_row(*_matter(each, names), Text(plain(who)), due)
+    return table
+
+
+def items_table(items: Sequence[Item], names: Names, title: str) -> Table:
+    """Return a list of reports as a table."""
+    table = _table(title, "事件 incident", "类别 kind", "地点 where", "内容 what", "状态 status", "责任 owner", "期限 due")
+    for each in items:
+        owner = f"{names.unit(each.lead)}\n{plain(each.owners or '')}" if each.lead else "—"
+        due = names.local(each.due_at) if each.due_at else "—"
+        table.add_row(*_matter(each, names), both(STATUSES, each.status), Text(owner), Text(due))
+    return table
+
+
+def _counts(counts: Counts, names: Names) -> Table:
+    present = [status for status in STATUSES if status in counts.total]
+    chinese, english = KINDS[counts.kind]
+    table = _table(f"{chinese} {english}", "社区 community", *(f"#{both(STATUSES, each)}" for each in present), "#合计 total")
+    for community, statuses in counts.communities.items():
+        table.add_row(Text(names.unit(community)), *_numbers(statuses, present))
+    table.add_section()
+    table.add_row("合计 total", *_numbers(counts.total, present), style="bold")
+    return table
+
+
+def _numbers(statuses: dict[str, int], present: Iterable[str]) -> list[str]:
+    numbers = [statuses.get(status, 0) for status in present]
+    return [*(str(number) if number else "·" for number in numbers), str(sum(numbers))]
+
+
+def _burdens(summary: Summary) -> Table:
+    title = "谁负责什么 who owns what"
+    table = _table(title, "部门 department", "#在办 owed", "#逾期 overdue", "#曾逾期 ever late", "#办结 done")
+    for each in summary.burdens:
+        overdue = Text(str(each.overdue), style="red" if each.overdue else "")
+        table.add_row(
+            Text(summary.names.unit(each.department)), str(each.owed), overdue, str(each.late), str(each.done)
+        )
+    return table
+
+
+def _figures(summary: Summary) -> Table:
+    table = _table("数字 figures", "项目", "figure", "#")
+    for path, chinese, english in FIGURES:
+        value = figure(summary, path)
+        table.add_row(chinese, english, "未知 unknown" if value is None else str(value))
+    return table
+
+
+def history_table(lines: Sequence[Line], names: Names, title: str) -> Table:
+    """Return a whole history as a table: when, who, by which post or rule, what."""
+    table = _table(title, "#", "时间 when", "谁 who", "岗位/规则 by", "何事 what", "")
+    for line in lines:
+        who, by = spoken(line, names)
+        what = Text(both(ENTRIES, entry_name(line.type)), style="bold")
+        table.add_row(str(line.version), Text(names.local(line.at)), Text(who), Text(by), what, Text(told(line, names)))
+    return table

@@ -1,0 +1,256 @@
+"""The ledger's words, Chinese and English, and each entry of a history told in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from services.ledger.names import Names
+from services.ledger.queries import Line
+
+Both = tuple[str, str]
+
+KINDS: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "demand": ("诉求", "demand"),
+        "suggestion": ("建议", "suggestion"),
+        "hazard": ("隐患", "hazard"),
+        "dispute": ("矛盾纠纷", "dispute"),
+        "instability": ("不稳定因素", "instability"),
+    }
+)
+STATUSES: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "received": ("待决定", "received"),
+        "called": ("已呼叫", "called"),
+        "responding": ("办理中", "responding"),
+        "confirmed": ("已确认", "confirmed"),
+        "answered": ("已答复", "answered"),
+        "closed": ("已结案", "closed"),
+        "refused": ("不予受理", "refused"),
+        "attached": ("并案未接", "attached"),
+    }
+)
+DEADLINES: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "decide": ("决定", "decide"),
+        "overall": ("总时限", "overall"),
+        "answer": ("答复", "answer"),
+        "acknowledge": ("签收", "acknowledge"),
+        "arrive": ("到场", "arrive"),
+        "resolve": ("办结", "resolve"),
+        "confirm": ("确认", "confirm"),
+        "approve": ("审批", "approve"),
+        "review": ("复查", "review"),
+        "close": ("结案", "close"),
+    }
+)
+POSTS: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "officer": ("经办人员", "officer"),
+        "section-head": ("科室负责人", "section head"),
+        "responsible-leader": ("分管领导", "responsible leader"),
+        "leading-group": ("领导小组", "leading group"),
+        "discipline-committee": ("纪工委", "discipline committee"),
+        "discipline-member": ("纪检委员", "discipline member"),
+        "supervision-office": ("督查室", "supervision office"),
+    }
+)
+CATEGORIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "water-supply": "供水",
+        "power": "供电",
+        "gas": "燃气",
+        "drainage": "排水",
+        "river": "河道",
+        "road": "道路",
+        "lighting": "照明",
+        "greening": "绿化",
+        "sanitation": "环境卫生",
+        "parking": "停车",
+        "illegal-building": "违法建设",
+        "noise": "噪声",
+        "property-management": "物业管理",
+        "elevator": "电梯",
+        "fire-safety": "消防安全",
+        "building-safety": "建筑安全",
+        "self-built-housing": "自建房",
+        "food-safety": "食品安全",
+        "traffic": "交通",
+        "medical": "医疗",
+        "social-security": "社会保障",
+        "elderly-care": "养老",
+        "culture": "文体",
+        "public-order": "治安",
+        "neighbour-dispute": "邻里纠纷",
+        "family-dispute": "家庭纠纷",
+        "labour-dispute": "劳资纠纷",
+        "property-dispute": "物业纠纷",
+        "petition": "信访",
+        "schooling": "入学",
+        "bus-route": "公交线路",
+        "property-title": "产权办证",
+        "other": "其他",
+        "unclaimed-structure": "无主构筑物",
+    }
+)
+ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "opened": ("立案", "opened"),
+        "called": ("呼叫（吹哨）", "called"),
+        "dispatched": ("派单", "dispatched"),
+        "acknowledged": ("签收", "acknowledged"),
+        "declined": ("退单", "declined"),
+        "arrived": ("到场", "arrived"),
+        "progressed": ("进展", "progress"),
+        "resolved": ("办结", "resolved"),
+        "requested": ("申请", "requested"),
+        "granted": ("批准", "granted"),
+        "denied": ("不批准", "denied"),
+        "unparked": ("恢复办理", "unparked"),
+        "insisted": ("责成", "insisted"),
+        "withdrawn": ("撤回", "withdrawn"),
+        "verified": ("核实", "verified"),
+        "sent_back": ("返工", "sent back"),
+        "work_confirmed": ("确认办结", "work confirmed"),
+        "confirmed": ("全部确认", "confirmed"),
+        "returned": ("退回待决定", "returned"),
+        "attached": ("并入", "attached"),
+        "repeat_attached": ("并入重复上报", "repeat attached"),
+        "refused": ("不予受理", "refused"),
+        "answered": ("答复（回音）", "answered"),
+        "rated": ("评价", "rated"),
+        "reopened": ("重办", "reopened"),
+        "closed": ("结案", "closed"),
+        "reminded": ("催办", "reminded"),
+        "escalated": ("升级", "escalated"),
+        "reminded_by_hand": ("人工催办", "reminded by hand"),
+        "act_refused": ("未予采纳", "act refused"),
+    }
+)
+_REQUESTS: Final[Mapping[str, Both]] = MappingProxyType(
+    {"extension": ("延期", "extension"), "parking": ("挂账", "parking")}
+)
+_CALLS: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "general": ("群众诉求哨", "general call"),
+        "enforcement": ("综合执法哨", "enforcement call"),
+        "emergency": ("应急处置哨", "emergency call"),
+    }
+)
+_ROLES: Final[Mapping[str, Both]] = MappingProxyType({"lead": ("主办", "lead"), "support": ("协办", "support")})
+# What a report says is shown on terminals and pages: no control characters, and nothing that turns text around.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
+
+
+def plain(text: str) -> str:
+    """Return text on one line, without what a terminal or a page would obey instead of show."""
+    return _UNSEEN.sub(" ", text).strip()
+
+
+def both(words: Mapping[str, Both], code: str) -> str:
+    """Return a code in both languages; the code itself where it has no words."""
+    found = words.get(code)
+    return f"{found[0]} {found[1]}" if found else plain(code)
+
+
+def category(code: str) -> str:
+    """Return a category in both languages."""
+    chinese = CATEGORIES.get(code)
+    return f"{chinese} {code}" if chinese else plain(code)
+
+
+def entry_name(type_: str) -> str:
+    """Return the short name of an entry's type on the wire."""
+    return type_.removeprefix("whistle.incident.").rpartition(".v")[0]
+
+
+def spoken(line: Line, names: Names) -> tuple[str, str]:
+    """Return who spoke, and by which post or rule."""
+    who = names.speaker(line.who)
+    if line.by.startswith("rule:"):
+        return who, f"规则 rule {plain(line.by.removeprefix('rule:'))}"
+    _, _, code = line.who.partition(".")
+    if line.by == line.who:
+        return plain(who), ""
+    post = names.post(code, line.by) if code else line.by
+    return plain(who), plain(post if post != line.by else both(POSTS, line.by))
+
+
+def told(line: Line, names: Names) -> str:
+    """Tell what an entry says beyond its name: whom, by when, up to whom, why."""
+    data: dict[str, Any] = json.loads(line.data)
+    parts = [*_parts(entry_name(line.type), data, names), *_common(data, names)]
+    return plain(" · ".join(part for part in parts if part))
+
+
+def _common(data: Mapping[str, Any], names: Names) -> list[str]:
+    """Return what many entries have: reason, note, answer, and the deadlines they set."""
+    texts = [str(data[key]) for key in ("reason", "note", "answer") if data.get(key)]
+    limits = [
+        f"{both(DEADLINES, name)} ≤ {names.local(datetime.fromisoformat(due_at))}"
+        for name, due_at in (data.get("deadlines") or {}).items()
+    ]
+    return [*texts, *limits]
+
+
+def _parts(name: str, data: Mapping[str, Any], names: Names) -> list[str]:
+    department = names.unit(data["department"]) if data.get("department") else ""
+    match name:
+        case "opened":
+            report = data["report"]
+            where = (report.get("place") or {}).get("estate") or (report.get("place") or {}).get("address") or ""
+            kind = both(KINDS, report["kind"])
+            return [kind, category(report["category"]), names.unit(data["community"]), where, report["description"]]
+        case "called":
+            departments = "、".join(names.unit(code) for code in data["departments"])
+            return [both(_CALLS, data["kind"]) if data.get("kind") else "", departments, _rules(data["rules"])]
+        case "dispatched":
+            owner = data["owner"]
+            owners = " / ".join([owner["leader"], owner["section"], owner["officer"]])
+            policy = data["policy"]
+            rule = f"{_rules([policy['rule']])} ({policy['version']}, {policy['ladder']['name']})"
+            return [department, both(_ROLES, data["role"]), _round(data), owners, rule]
+        case "requested" | "granted" | "denied":
+            until = f"→ {names.local(datetime.fromisoformat(data['until']))}" if data.get("until") else ""
+            return [department, both(_REQUESTS, data["request"]), until]
+        case "acknowledged":
+            owner = data["owner"]
+            return [department, " / ".join([owner["leader"], owner["section"], owner["officer"]])]
+        case "reminded" | "escalated":
+            due_at = names.local(datetime.fromisoformat(data["due_at"]))
+            to = f"→ {names.post(data['unit'], data['post'])} {data['post']}" if data.get("post") else ""
+            return [names.unit(data["unit"]), f"{both(DEADLINES, data['deadline'])} ≤ {due_at}", to, _skipped(data)]
+        case "verified":
+            return [department, "属实 holds" if data["holds"] else "不属实 does not hold"]
+        case "rated":
+            solved = "已解决 solved" if data["solved"] else "未解决 not solved"
+            return [solved, "满意 satisfied" if data["satisfied"] else "不满意 not satisfied"]
+        case "attached":
+            return [f"→ {data['to']}"]
+        case "repeat_attached":
+            return [f"← {data['report']}", names.unit(data["community"])]
+        case "reopened":
+            return [f"第 {data['times']} 次 time {data['times']}"]
+        case "act_refused":
+            return [str(data["act"])]
+        case _:
+            return [department, _round(data) if department else ""]
+
+
+def _rules(rules: list[str]) -> str:
+    return f"规则 rule {', '.join(rules)}" if rules else ""
+
+
+def _round(data: Mapping[str, Any]) -> str:
+    many = data.get("round") or 0
+    return f"第 {many} 轮 round {many}" if many > 1 else ""
+
+
+def _skipped(data: Mapping[str, Any]) -> str:
+    skipped = data.get("skipped") or []
+    return f"跳过 skipped {len(skipped)}" if skipped else ""

@@ -1,0 +1,92 @@
+"""The whole house on one machine: servers, topics, tables and rooms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas.topics import TOPICS
+from services.configured import ConfigurationError, load
+from services.local.errors import LocalError
+from services.local.kafka import EmbeddedKafka
+from services.local.postgres import EmbeddedPostgres
+from services.runtime import topics
+from services.runtime.database import connect, is_transient
+from services.runtime.migrations import upgrade
+from services.runtime.settings import HOUSE_FILE, Settings
+
+KAFKA = "WHISTLE_KAFKA__BOOTSTRAP_SERVERS"
+DATABASE = "WHISTLE_DATABASE__URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where Kafka and PostgreSQL are, and whether both belong to somebody else."""
+
+    kafka: str
+    database: str
+    own: bool
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What rooms and commands need to find them."""
+        return {KAFKA: self.kafka, DATABASE: self.database}
+
+
+@asynccontextmanager
+async def servers(home: Path) -> AsyncIterator[Servers]:
+    """Start the servers that the environment doesn't name, and tell `whistle` in other terminals where they are."""
+    home.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        kafka, database = os.environ.get(KAFKA), os.environ.get(DATABASE)
+        own = bool(kafka and database)
+        if not database:
+            database = (await stack.enter_async_context(EmbeddedPostgres(home))).url
+        if not kafka:
+            kafka = (await stack.enter_async_context(EmbeddedKafka(home))).bootstrap_servers
+        found = Servers(kafka, database, own)
+        stack.callback(HOUSE_FILE.unlink, missing_ok=True)
+        _tell(found)
+        yield found
+
+
+def _tell(found: Servers) -> None:
+    """Write how to reach the house; only its owner may read it, since a database URL may hold a password."""
+    HOUSE_FILE.parent.mkdir(parents=True, exist_ok=True)
+    HOUSE_FILE.touch(mode=0o600)
+    HOUSE_FILE.write_text("".join(f"{name}={value}\n" for name, value in found.environment.items()), encoding="utf-8")
+
+
+async def install(settings: Settings) -> AsyncEngine:
+    """Bring tables and topics to what this version needs, and return a connected engine.
+
+    Raises:
+        LocalError: the configuration is broken, or a server does not answer.
+
+    """
+    try:
+        directory = load(settings.config).directory
+    except ConfigurationError as error:
+        raise LocalError(str(error)) from error
+    engine = connect(settings.database, "local")
+    try:
+        await upgrade(engine)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        raise LocalError(f"PostgreSQL did not answer ({error}): check WHISTLE_DATABASE__URL.") from error
+    parties = {
+        "community": [each.code for each in directory.communities],
+        "street": [each.code for each in directory.streets],
+        "department": [each.code for each in directory.departments],
+    }
+    try:
+        await topics.apply(settings.kafka, TOPICS, parties)
+    except topics.TopicsError as error:
+        raise LocalError(str(error)) from error
+    return engine

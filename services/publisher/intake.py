@@ -1,0 +1,98 @@
+"""HTTP on this machine: `POST /communities/{code}/reports` takes one report, or one inspection, as JSON.
+
+202 with its id when Kafka or the spool has it on disk; 422 with a sentence when it can never be said; 413 and 415 for
+what is too long or no JSON; 503 when the disk is full and Kafka away: send it again later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from pydantic_core import from_json
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from services.publisher.communities import judge_community, known_communities
+from services.publisher.letters import Letter, judge_time, letter, open_event
+from services.publisher.outbox import Outbox
+from services.publisher.reading import MAX_LINE_BYTES, Fault, Line, read_fields
+from services.publisher.spool import NotKeptError
+from services.runtime.log import get
+from services.runtime.settings import Settings
+
+log = get(__name__)
+
+
+class _Refusal(Exception):
+    """What was posted is not taken; `status` is HTTP's."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def intake(outbox: Outbox, settings: Settings) -> Starlette:
+    """Return the application; the directory is read once, so a new community needs a restart."""
+    known = known_communities(settings)
+
+    async def take(request: Request) -> Response:
+        community = request.path_params["code"]
+        try:
+            taken = await _open(request, community, known)
+            sent = await outbox.send([taken])
+        except _Refusal as refusal:
+            return _refuse(refusal.status, str(refusal))
+        except NotKeptError as error:
+            log.exception("a report could not be kept", community=community)
+            return _refuse(503, str(error))
+        kept = "spool" if sent.spooled else "kafka"
+        log.info("a report came in", incident=str(taken.subject), community=community, kept=kept)
+        return JSONResponse({"id": str(taken.subject), "kept": kept}, status_code=202)
+
+    return Starlette(routes=[Route("/communities/{code}/reports", take, methods=["POST"])])
+
+
+async def _open(request: Request, community: str, known: Collection[str] | None) -> Letter:
+    """Read and judge what was posted."""
+    if problem := judge_community(community, known):
+        raise _Refusal(422, problem)
+    # A page in somebody's browser can post plain text here unasked, but not JSON.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise _Refusal(415, "send the report as JSON, with the content type application/json")
+    line = _read(await _body(request), community)
+    if isinstance(line, Fault):
+        raise _Refusal(422, line.what)
+    now = datetime.now(UTC)
+    if problem := judge_time(line.fact, now):
+        raise _Refusal(422, problem)
+    return letter(community, open_event(community, line.fact, id=line.id, at=line.at or now))
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body, no further than a report may be long."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_LINE_BYTES:
+            raise _Refusal(413, f"the report is longer than {MAX_LINE_BYTES // 1024} KiB")
+    return bytes(body)
+
+
+def _read(body: bytes, community: str) -> Line | Fault:
+    try:
+        content = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        return Fault(1, f"the body is not JSON: {error}")
+    if not isinstance(content, dict):
+        return Fault(1, "the body is JSON, but no object with fields")
+    line = read_fields(content)
+    if isinstance(line, Line) and line.community not in {None, community}:
+        return Fault(1, f"the report says it is of {line.community}, and was sent to {community}")
+    return line
+
+
+def _refuse(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status)

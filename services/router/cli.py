@@ -1,0 +1,242 @@
+"""`whistle route` and `whistle config`: try a tree and check a configuration, before anything depends on them.
+
+Nothing here reaches Kafka or PostgreSQL: it needs only files, and starts quickly.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from services.domain.configuration import Configuration, Problem, parse, parse_tree
+from services.domain.routing import Deadlines, Plan, Route, match
+from services.domain.working_time import add
+from services.runtime.files import read
+
+DIFFERS = 1
+BAD_INPUT = 2
+
+route_app = typer.Typer(no_args_is_help=True, help="Who owes what by when, by which rule: try it without sending.")
+config_app = typer.Typer(no_args_is_help=True, help="The configuration: who there is, who owes what, who is told.")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="DIR|FILE", help="The configuration, or a file with nothing but a route: tree."),
+]
+
+
+@route_app.command("test")
+def try_route(
+    labels: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What a report says.")] = None,
+    *,
+    config: Config = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="When it is called; ISO 8601; now by default.")] = None,
+    expect: Annotated[str | None, typer.Option(metavar="a,b", help="The departments in order; else status 1.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+) -> None:
+    """Say who would owe an incident with these labels: by which rules, by when, and up which ladder."""
+    said = _labels(labels or [])
+    configuration = _load(config)
+    called_at = _instant(at, configuration)
+    plan = configuration.plan(said)
+    try:
+        if as_json:
+            typer.echo(json.dumps(_as_json(configuration, plan, called_at), ensure_ascii=False))
+        else:
+            _explain(configuration, said, plan, called_at)
+    except ValueError as error:
+        _stop(str(error))
+    departments = [each.department for each in plan.assignments]
+    if expect is not None and (expected := [each.strip() for each in expect.split(",") if each.strip()]) != departments:
+        typer.echo(f"expected {','.join(expected) or 'nobody'}, got {','.join(departments) or 'nobody'}", err=True)
+        raise typer.Exit(DIFFERS)
+
+
+@route_app.command("show")
+def show_routes(*, config: Config = None) -> None:
+    """Print the whole tree, with what each rule sets or inherits."""
+    configuration = _load(config)
+    tree = Tree(_described(configuration.routes, None))
+    _grow(tree, configuration.routes)
+    Console().print(tree)
+
+
+@config_app.command("check")
+def check(*, config: Config = None) -> None:
+    """Name everything that is wrong, with file, line and cure: errors stop a start, warnings don't."""
+    configuration, problems = _read(config)
+    for problem in problems:
+        typer.echo(str(problem), err=problem.level == "error")
+    errors = sum(problem.level == "error" for problem in problems)
+    if configuration is None:
+        typer.echo(f"{errors} errors, {len(problems) - errors} warnings: nothing starts with this", err=True)
+        raise typer.Exit(1)
+    directory = configuration.directory
+    typer.echo(
+        f"good, with {len(problems)} warnings: version {configuration.version}, {_size(configuration.routes)} rules,"
+        f" {len(directory.departments)} departments and sections, {len(directory.communities)} communities,"
+        f" {len(configuration.ladders)} ladders"
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def _read(path: Path | None) -> tuple[Configuration | None, list[Problem]]:
+    if path is None:
+        # The settings take a fifth of a second to import, which nobody who names a file should wait for.
+        from services.runtime.settings import Settings  # noqa: PLC0415
+
+        path = Settings.load().config
+    try:
+        documents = read(path)
+    except OSError as error:
+        _stop(f"{path} can't be read ({error.strerror}): give --config a folder of YAML files, or one file")
+    if not documents:
+        _stop(f"{path} has no *.yaml in it: give --config a folder of YAML files, or one file")
+    alone = documents[0]
+    if not path.is_dir() and (not isinstance(alone.content, Mapping) or set(alone.content) <= {"route"}):
+        return parse_tree(alone)
+    return parse(documents)
+
+
+def _load(path: Path | None) -> Configuration:
+    configuration, problems = _read(path)
+    if configuration is None:
+        for problem in problems:
+            if problem.level == "error":
+                typer.echo(str(problem), err=True)
+        raise typer.Exit(BAD_INPUT)
+    return configuration
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals or not key.strip() or key.endswith("!") or value.startswith("~"):
+            _stop(f"{each!r} is no label: write KEY=VALUE, as in category=power")
+        if key in labels:
+            _stop(f"the label {key!r} is given twice: give it once")
+        labels[key] = value
+    return labels
+
+
+def _instant(text: str | None, configuration: Configuration) -> datetime:
+    if text is None:
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        _stop(f"{text!r} is no time: write ISO 8601, as in 2021-03-01T09:30 or 2021-03-01T09:30+08:00")
+    return instant if instant.tzinfo else instant.replace(tzinfo=configuration.calendar.zone)
+
+
+def _stop(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(BAD_INPUT)
+
+
+# ---------------------------------------------------------------------------------------------------------- explaining
+
+
+def _due(configuration: Configuration, deadlines: Deadlines, called_at: datetime) -> dict[str, str]:
+    """Each deadline's instant, in the configured zone."""
+    zone = configuration.calendar.zone
+    return {
+        name: add(configuration.calendar, called_at, duration).astimezone(zone).isoformat()
+        for name, duration in deadlines.items()
+    }
+
+
+def _as_json(configuration: Configuration, plan: Plan, called_at: datetime) -> dict[str, object]:
+    obligations = [
+        {
+            "department": each.department,
+            "role": each.role,
+            "rule": each.rule,
+            "deadlines": _due(configuration, each.deadlines, called_at),
+            "ladder": each.ladder,
+        }
+        for each in plan.assignments
+    ]
+    return {
+        "at": called_at.astimezone(configuration.calendar.zone).isoformat(),
+        "departments": [each.department for each in plan.assignments],
+        "rules": list(plan.rules),
+        "deadlines": obligations[0]["deadlines"] if obligations else {},
+        "ladder": obligations[0]["ladder"] if obligations else None,
+        "obligations": obligations,
+    }
+
+
+def _explain(configuration: Configuration, labels: Mapping[str, str], plan: Plan, called_at: datetime) -> None:
+    console = Console()
+    zone = configuration.calendar.zone
+    said = " ".join(f"{key}={value}" for key, value in labels.items()) or "no labels"
+    way = Tree(escape(f"{said}, at {called_at.astimezone(zone):%Y-%m-%d %H:%M %z}"))
+    _retrace(way, configuration.routes, labels, plan)
+    console.print(way)
+    if not plan.assignments:
+        until = add(configuration.calendar, called_at, configuration.street.decide).astimezone(zone)
+        console.print(f"Nobody: it waits for the street's decision until {until:%Y-%m-%d %H:%M %z}")
+        return
+    table = Table("department 部门", "part 主办/协办", "by the rule", "deadlines 办理时限", "ladder 升级")
+    for each in plan.assignments:
+        unit = configuration.directory.units.get(each.department)
+        due = _due(configuration, each.deadlines, called_at)
+        table.add_row(
+            escape(f"{each.department} {unit.name if unit else ''}".strip()),
+            "lead 主办" if each.role == "lead" else "support 协办",
+            escape(each.rule),
+            "\n".join(f"{name} {at[:16].replace('T', ' ')} ({each.deadlines[name]})" for name, at in due.items()),
+            escape(each.ladder),
+        )
+    console.print(table)
+
+
+def _retrace(branch: Tree, node: Route, labels: Mapping[str, str], plan: Plan) -> None:
+    """The way that these labels take: every node that matched, and whether it counts."""
+    counts = node.name in plan.rules
+    text = escape(f"{node.name}  {_condition(node)}  {', '.join(node.departments) or 'nobody'}")
+    here = branch.add(f"[bold]✓ {text}[/bold]" if counts else f"[dim]· {text}[/dim]")
+    for child in node.routes:
+        if match(child, labels):
+            _retrace(here, child, labels, plan)
+            if not child.continue_:
+                return
+
+
+def _grow(branch: Tree, node: Route) -> None:
+    for child in node.routes:
+        _grow(branch.add(_described(child, node)), child)
+
+
+def _described(node: Route, parent: Route | None) -> str:
+    parts = [f"[bold]{escape(node.name)}[/bold]", escape(_condition(node))]
+    if parent is None or node.departments != parent.departments:
+        parts.append(escape("→ " + (", ".join(node.departments) or "nobody")))
+    parts += [
+        f"{name} {duration}"
+        for name, duration in node.deadlines.items()
+        if parent is None or parent.deadlines.get(name) != duration
+    ]
+    if node.ladder and (parent is None or node.ladder != parent.ladder):
+        parts.append(escape(f"ladder {node.ladder}"))
+    parts += ["continue"] * node.continue_ + ["always"] * node.always
+    return "  ".join(parts)
+
+
+def _condition(node: Route) -> str:
+    return "{" + ", ".join(str(matcher) for matcher in node.matchers) + "}"
+
+
+def _size(node: Route) -> int:
+    return 1 + sum(_size(child) for child in node.routes)

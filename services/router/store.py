@@ -1,0 +1,56 @@
+"""What the router remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import TypeAdapter
+from sqlalchemy import DateTime, Index, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.domain.clocks import next_due_at
+from services.domain.configuration import Configuration
+from services.domain.incident import Incident
+from services.runtime.journal import Journal
+from services.runtime.states import Derived, States
+
+metadata = MetaData(schema="router")
+journal = Journal(metadata)
+
+
+def make_states(metadata: MetaData, configuration: Configuration | None = None) -> States[Incident]:
+    """Return the table of incidents; `next_due_at` needs the configuration, and only writing needs that."""
+
+    def due(state: Incident) -> datetime | None:
+        if configuration is None:
+            raise RuntimeError("states are written under a configuration")
+        return next_due_at(state, configuration)
+
+    return States(
+        metadata,
+        "incident",
+        TypeAdapter(Incident),
+        Derived("next_due_at", DateTime(timezone=True), due, nullable=True),
+    )
+
+
+incidents = make_states(metadata)
+# The sweeper's way in: its cost follows what is due, not what is open.
+Index("incident_due", incidents.table.c.shard, incidents.table.c.next_due_at)
+
+
+async def due_states(
+    connection: AsyncConnection, states: States[Incident], horizons: Mapping[int, datetime], limit: int
+) -> list[tuple[int, datetime, Incident]]:
+    """Return (shard, next_due_at, state) of what is due up to each shard's horizon, the earliest first."""
+    rows = await connection.execute(
+        text(
+            "SELECT incident.shard, incident.next_due_at, incident.state "
+            "FROM unnest(CAST(:shards AS int[]), CAST(:until AS timestamptz[])) AS horizon(shard, until) "
+            "JOIN router.incident ON incident.shard = horizon.shard AND incident.next_due_at <= horizon.until "
+            "ORDER BY incident.next_due_at, incident.id LIMIT :limit"
+        ),
+        {"shards": list(horizons), "until": list(horizons.values()), "limit": limit},
+    )
+    return [(row.shard, row.next_due_at, states.read(row.state)) for row in rows]

@@ -1,0 +1,1 @@
+"""The only shared plumbing: settings, database, Kafka, the clock, and the one batch mechanism of every room."""

@@ -1,0 +1,109 @@
+"""From a raw record to a cause, or to a dead letter: nothing here raises, whatever a stranger wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+from aiokafka import ConsumerRecord
+
+from schemas.event import Event, Fact, InvalidEventError, parse
+from schemas.topics import Topic, family
+from services.runtime.clock import Clock
+from services.runtime.kafka import shard_of
+
+_NAMESPACES: dict[str, UUID] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A fact that a room handles.
+
+    `id` is made of the event's id and the topic, so that nobody can suppress another party's fact by reusing its id.
+    `at` is the instant that counts (UTC): when the record reached the broker, or in sample time the event's own.
+    `party` and `code` say whose topic it came on, which is who said it, whatever the payload claims.
+    """
+
+    id: UUID
+    key: UUID
+    shard: int
+    at: datetime
+    topic: str
+    party: str
+    code: str | None
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can never be handled, and why."""
+
+    record: ConsumerRecord
+    reason: str
+
+
+def cause_id(event: UUID, topic: str) -> UUID:
+    """Return the id under which a fact from a topic is remembered."""
+    return uuid5(event, topic)
+
+
+class Inlet:
+    """Reads the records of the topics that a room hears."""
+
+    def __init__(self, topics: Sequence[Topic], clock: Clock, shards: int) -> None:
+        self._facts: dict[str, Mapping[str, type[Fact]]] = {
+            topic.name: {fact.type: fact for fact in topic.facts} for topic in topics
+        }
+        self._families: dict[str, tuple[Topic, str | None]] = {}
+        self._clock = clock
+        self._shards = shards
+
+    def read(self, record: ConsumerRecord) -> Cause | DeadLetter:
+        """Parse and check one record by itself."""
+        try:
+            return self._read(record)
+        except InvalidEventError as error:
+            return DeadLetter(record, str(error))
+
+    def _read(self, record: ConsumerRecord) -> Cause:
+        topic, code = self._family(record.topic)
+        event = parse(record.value, self._facts[topic.name], _text_headers(record))
+        if record.key != str(event.subject).encode():
+            raise InvalidEventError(f"the record's key is not its subject {event.subject}, written as text")
+        return Cause(
+            id=cause_id(event.id, record.topic),
+            key=event.subject,
+            shard=shard_of(record.key, self._shards),
+            at=self._instant(event, record),
+            topic=record.topic,
+            party=topic.name.split(".", 1)[0],
+            code=code,
+            event=event,
+        )
+
+    def _family(self, topic: str) -> tuple[Topic, str | None]:
+        found = self._families.get(topic) or family(topic)
+        if found is None or found[0].name not in self._facts:
+            raise InvalidEventError(f"{topic} is not a topic this room reads")
+        self._families[topic] = found
+        return found
+
+    def _instant(self, event: Event, record: ConsumerRecord) -> datetime:
+        if self._clock.sample:
+            # Nobody speaks from the future, not even a command stamped by the wall's clock.
+            return min(event.time, self._clock.now())
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+def _text_headers(record: ConsumerRecord) -> dict[str, str]:
+    """Return the headers that are text; others are nobody's business here, and no reason to lose a record."""
+    found = {}
+    for name, value in record.headers:
+        if isinstance(value, bytes):
+            try:
+                found[name] = value.decode()
+            except UnicodeDecodeError:
+                continue
+    return found

@@ -1,0 +1,184 @@
+"""The journal: inbox, outbox and audit trail of a room, in one append-only table beside its shards.
+
+Its columns keep Debezium's outbox names, so that change data capture can take over the relay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.database import driver
+
+NOTHING = "nothing"
+"""The type of the row of a cause from which nothing followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: what followed from a cause, at which ordinal; `topic` is None where there is nothing to publish."""
+
+    shard: int
+    seq: int
+    cause: UUID
+    ordinal: int
+    id: UUID
+    aggregatetype: str
+    aggregateid: UUID
+    type: str
+    payload: str
+    topic: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """How far a shard's journal is written and published."""
+
+    id: int
+    seq: int
+    published: int
+
+
+class Journal:
+    """The journal and the shards of one room, in its own schema."""
+
+    def __init__(self, metadata: MetaData) -> None:
+        self.schema = metadata.schema or "public"
+        self.shards = Table(
+            "shard",
+            metadata,
+            Column("id", Integer, primary_key=True, autoincrement=False),
+            Column("seq", BigInteger, nullable=False, server_default="0"),
+            Column("published", BigInteger, nullable=False, server_default="0"),
+        )
+        self.rows = Table(
+            "journal",
+            metadata,
+            Column("shard", Integer, primary_key=True, autoincrement=False),
+            Column("seq", BigInteger, primary_key=True, autoincrement=False),
+            Column("cause", Uuid, nullable=False),
+            Column("ordinal", Integer, nullable=False),
+            Column("id", Uuid, nullable=False),
+            Column("aggregatetype", Text, nullable=False),
+            Column("aggregateid", Uuid, nullable=False),
+            Column("type", Text, nullable=False),
+            Column("payload", Text, nullable=False),
+            Column("topic", Text),
+            Column("at", DateTime(timezone=True), nullable=False),
+        )
+        # Every cause has ordinal 0, so this alone tells what has been handled.
+        Index("journal_cause", self.rows.c.cause, unique=True, postgresql_where=self.rows.c.ordinal == 0)
+
+    async def prepare(self, connection: AsyncConnection, shards: int) -> None:
+        """Make the shards' rows; refuse a count other than the one of the installation."""
+        await connection.execute(
+            text(f"INSERT INTO {self.schema}.shard (id) SELECT generate_series(0, :last) ON CONFLICT DO NOTHING"),
+            {"last": shards - 1},
+        )
+        found = (await connection.execute(select(self.shards.c.id))).scalars().all()
+        if len(found) != shards:
+            raise ValueError(
+                f"the schema {self.schema} was installed with {len(found)} shards, and the settings say {shards}: "
+                f"set WHISTLE_KAFKA__SHARDS={len(found)}, since the count is fixed at installation"
+            )
+
+    async def lock(self, connection: AsyncConnection, shards: Iterable[int]) -> dict[int, Shard]:
+        """Take shards for the rest of the transaction, always in the same order, or two owners would deadlock."""
+        statement = (
+            select(self.shards)
+            .where(self.shards.c.id == bindparam("wanted", type_=ARRAY(Integer)).any_())
+            .order_by(self.shards.c.id)
+            .with_for_update()
+        )
+        rows = await connection.execute(statement, {"wanted": sorted(shards)})
+        return {row.id: Shard(row.id, row.seq, row.published) for row in rows}
+
+    async def known(self, connection: AsyncConnection, causes: Sequence[UUID]) -> set[UUID]:
+        """Return those of the causes that have been handled before."""
+        rows = await connection.execute(
+            text(
+                f"SELECT cause FROM {self.schema}.journal WHERE ordinal = 0 AND cause = ANY(CAST(:causes AS uuid[]))"  # noqa: S608 - as above
+            ),
+            {"causes": list(causes)},
+        )
+        return set(rows.scalars())
+
+    async def append(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+        """Write rows in bulk, and move their shards' `seq` to the last of them."""
+        if not rows:
+            return
+        raw = await driver(connection)
+        await raw.copy_records_to_table(
+            "journal", schema_name=self.schema, columns=_COLUMNS, records=[_record(row) for row in rows]
+        )
+        last = {row.shard: row.seq for row in rows}
+        await connection.execute(
+            text(
+                f"UPDATE {self.schema}.shard SET seq = moved.seq "  # noqa: S608 - as above
+                "FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS moved(id, seq) "
+                "WHERE shard.id = moved.id"
+            ),
+            {"shards": list(last), "seqs": list(last.values())},
+        )
+
+    async def unpublished(self, connection: AsyncConnection, shards: Sequence[int], limit: int) -> list[Row]:
+        """Return what stands beyond the mark of these shards, in order within each, whoever wrote it."""
+        rows = await connection.execute(
+            text(
+                f"SELECT journal.* FROM {self.schema}.shard JOIN {self.schema}.journal "  # noqa: S608 - as above
+                "ON journal.shard = shard.id AND journal.seq > shard.published "
+                "WHERE shard.id = ANY(CAST(:shards AS int[])) AND shard.published < shard.seq "
+                "ORDER BY journal.shard, journal.seq LIMIT :limit"
+            ),
+            {"shards": list(shards), "limit": limit},
+        )
+        return [Row(*(getattr(row, column) for column in _COLUMNS)) for row in rows]
+
+    async def mark(self, connection: AsyncConnection, published: dict[int, int]) -> None:
+        """Move the marks, never backwards."""
+        for shard, seq in sorted(published.items()):
+            await connection.execute(
+                update(self.shards)
+                .where(self.shards.c.id == shard, self.shards.c.published < seq)
+                .values(published=seq)
+            )
+
+
+_COLUMNS = (
+    "shard",
+    "seq",
+    "cause",
+    "ordinal",
+    "id",
+    "aggregatetype",
+    "aggregateid",
+    "type",
+    "payload",
+    "topic",
+    "at",
+)
+
+
+def _record(row: Row) -> tuple[object, ...]:
+    return tuple(getattr(row, column) for column in _COLUMNS)

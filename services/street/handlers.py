@@ -1,0 +1,56 @@
+"""The street's desk: load, decide, save, say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.incident import Entry, Inspected
+from services.domain.configuration import Configuration
+from services.domain.incident import Incident, evolve
+from services.domain.street import hear_community, hear_history
+from services.runtime.batch import Message
+from services.runtime.inlet import Cause
+from services.street.store import make_states
+
+
+class StreetDesk:
+    """Decides about reports, and follows the history."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._states = make_states(MetaData(schema="street"), configuration)
+
+    async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Incident]:
+        """Return the incidents that exist."""
+        return await self._states.load(connection, keys)
+
+    async def save(self, connection: AsyncConnection, states: Mapping[UUID, tuple[int, Incident]]) -> None:
+        """Write incidents, each with what the street owes next."""
+        await self._states.save(connection, states)
+
+    def admit(self, cause: Cause) -> str | None:
+        """Say why a community's word can't be heard: there is no street to hear it."""
+        if cause.party == "community" and self._configuration.directory.street_of(cause.code or "") is None:
+            return f"the community {cause.code} is not in the directory"
+        return None
+
+    def decide(self, state: Incident | None, happening: Cause) -> tuple[Incident | None, Sequence[Message]]:
+        """Decide about something a community said, or fold an entry of the history."""
+        fact = happening.event.data
+        if isinstance(fact, Entry):
+            return self._fold(state, happening, fact)
+        said = hear_community(state, happening.key, happening.code or "", fact, happening.at, self._configuration)
+        return state, [Message(*each) for each in said]
+
+    def _fold(
+        self, state: Incident | None, happening: Cause, entry: Entry
+    ) -> tuple[Incident | None, Sequence[Message]]:
+        known = state.version if state else 0
+        if isinstance(entry, Inspected) or entry.version <= known:
+            return state, []
+        after = evolve(state, happening.key, entry, happening.event.time)
+        return after, [Message(*each) for each in hear_history(after, entry)]

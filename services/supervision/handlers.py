@@ -1,0 +1,68 @@
+"""Supervision's desk: looks up who holds the post, and keeps who was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.escalation import Raised
+from services.domain.configuration import Configuration
+from services.runtime.batch import Message
+from services.runtime.inlet import Cause
+from services.runtime.log import get
+from services.supervision import store
+from services.supervision.store import Telling
+
+log = get(__name__)
+Tellings = tuple[Telling, ...]
+
+
+class SupervisionDesk:
+    """Tells people, which for now means: records and logs it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    async def load(self, _connection: AsyncConnection, _keys: Sequence[UUID]) -> dict[UUID, Tellings]:
+        """Return nothing: a telling needs no earlier one."""
+        return {}
+
+    async def save(self, connection: AsyncConnection, states: Mapping[UUID, tuple[int, Tellings]]) -> None:
+        """Write who was told."""
+        tellings = [each for _, told in states.values() for each in told]
+        await store.save(connection, tellings)
+        for each in tellings:
+            log.warning(
+                "a promise is broken",
+                incident=str(each.incident),
+                deadline=each.deadline,
+                due_at=each.due_at.isoformat(),
+                owes=each.unit,
+                told=each.holder or f"nobody holds the post {each.post}",
+                post=each.post,
+            )
+
+    def decide(self, state: Tellings | None, happening: Cause) -> tuple[Tellings | None, Sequence[Message]]:
+        """Look up who holds the post now."""
+        fact = happening.event.data
+        if not isinstance(fact, Raised):
+            raise TypeError(f"{fact.type} does not belong on this topic")
+        holder = self._configuration.directory.holder(fact.unit, fact.post)
+        told = Telling(
+            id=happening.event.id,
+            incident=happening.key,
+            told_at=happening.event.time,
+            street=fact.street,
+            unit=fact.unit,
+            department=fact.department,
+            deadline=fact.deadline,
+            due_at=fact.due_at,
+            step=fact.step,
+            post=fact.post,
+            holder_unit=holder.unit if holder else None,
+            holder=holder.name if holder else None,
+            summary=fact.summary,
+        )
+        return (*(state or ()), told), []

@@ -1,0 +1,70 @@
+"""What supervision remembers: who was told of which escalation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.journal import Journal
+
+metadata = MetaData(schema="supervision")
+journal = Journal(metadata)
+telling = Table(
+    "telling",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("incident", Uuid, nullable=False),
+    Column("told_at", DateTime(timezone=True), nullable=False),
+    Column("street", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("department", Text),
+    Column("deadline", Text, nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("post", Text, nullable=False),
+    Column("holder_unit", Text),
+    Column("holder", Text),
+    Column("summary", Text, nullable=False),
+)
+Index("telling_at", telling.c.told_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who was told of what; `holder` is None where nobody in the directory holds the post."""
+
+    id: UUID
+    incident: UUID
+    told_at: datetime
+    street: str
+    unit: str
+    department: str | None
+    deadline: str
+    due_at: datetime
+    step: int
+    post: str
+    holder_unit: str | None
+    holder: str | None
+    summary: str
+
+
+async def save(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:
+    """Write tellings; one that is there already stays as it is."""
+    if tellings:
+        rows = [asdict(each) for each in tellings]
+        await connection.execute(insert(telling).on_conflict_do_nothing(), rows)
+
+
+async def latest(connection: AsyncConnection, limit: int, incident: UUID | None = None) -> list[Telling]:
+    """Return the tellings, the newest first, at most `limit`; of one incident, or of all."""
+    statement = select(telling).order_by(telling.c.told_at.desc(), telling.c.incident, telling.c.step.desc())
+    if incident:
+        statement = statement.where(telling.c.incident == incident)
+    rows = await connection.execute(statement.limit(limit))
+    return [Telling(**row) for row in rows.mappings()]

@@ -1,0 +1,41 @@
+"""What every test may ask for: a real broker, a real database server, and an empty database of its own."""
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.local.kafka import EmbeddedKafka
+from services.local.postgres import EmbeddedPostgres
+
+# Shared with `make run`, so that Kafka is fetched and prepared once.
+CACHE = Path(__file__).parents[1] / ".whistle" / "cache"
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The folder that keeps what is fetched or prepared once."""
+    return CACHE
+
+
+@pytest.fixture(scope="session")
+async def kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedKafka]:
+    """One broker for the session; a test that stops it starts it again."""
+    async with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), cache=CACHE) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """One database server for the session; a test that stops it starts it again."""
+    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a fresh, empty database, which is removed after the test."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield await postgres.create_database(name)
+    await postgres.drop_database(name)

@@ -1,0 +1,190 @@
+"""Deadlines by the wall clock and by office hours."""
+
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.domain.working_time import OFFICE_WEEK, Calendar, Duration, Hours, add, between, is_open
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+PLAIN = Calendar(SHANGHAI)
+# A holiday on a Friday, made up for on the Sunday before: 2021's May holidays have just this shape.
+MAY = Calendar(
+    SHANGHAI,
+    holidays=frozenset(date(2021, 5, day) for day in range(1, 6)),
+    working_weekends=frozenset({date(2021, 4, 25), date(2021, 5, 8)}),
+)
+BERLIN = Calendar(ZoneInfo("Europe/Berlin"), (((Hours(time(0), time(23)),),) * 7))
+CALENDARS = (PLAIN, MAY, BERLIN)
+
+instants = st.datetimes(datetime(2019, 1, 1), datetime(2023, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+calendars = st.sampled_from(CALENDARS)
+durations = st.builds(Duration, st.integers(0, 60), st.sampled_from(["m", "h", "d", "wh", "wd"]))
+working = st.builds(Duration, st.integers(0, 60), st.sampled_from(["wh", "wd"]))
+
+
+def local(text: str) -> datetime:
+    """An instant written in Shanghai's time."""
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "end"),
+    [
+        # 2021-03-01 was a Monday.
+        ("2021-03-01T10:00", "3wh", "2021-03-01T14:00"),
+        ("2021-03-01T09:00", "3wh", "2021-03-01T12:00"),
+        ("2021-03-01T12:00", "1wh", "2021-03-01T14:00"),
+        ("2021-03-01T12:30", "1wh", "2021-03-01T14:00"),
+        ("2021-03-01T07:00", "7wh", "2021-03-01T17:00"),
+        ("2021-03-01T07:00", "8wh", "2021-03-02T10:00"),
+        ("2021-03-01T17:00", "1wh", "2021-03-02T10:00"),
+        ("2021-03-05T16:30", "1wh", "2021-03-08T09:30"),
+        ("2021-03-06T10:00", "4wh", "2021-03-08T14:00"),
+        ("2021-03-06T10:00", "0wh", "2021-03-08T09:00"),
+        ("2021-03-01T10:15", "5wd", "2021-03-08T10:15"),
+        ("2021-03-01T12:30", "1wd", "2021-03-02T13:00"),
+        ("2021-03-01T17:00", "1wd", "2021-03-02T17:00"),
+        ("2021-03-01T17:01", "1wd", "2021-03-03T09:00"),
+        ("2021-03-06T10:00", "1wd", "2021-03-09T09:00"),
+        ("2021-03-01T23:50", "30m", "2021-03-02T00:20"),
+        ("2021-03-06T10:00", "2h", "2021-03-06T12:00"),
+        ("2021-03-06T10:00", "7d", "2021-03-13T10:00"),
+    ],
+)
+def test_durations_are_counted_as_the_office_counts_them(start: str, duration: str, end: str) -> None:
+    """Working units count office hours from the next opening, wall-clock units count every hour."""
+    assert add(PLAIN, local(start), Duration.parse(duration)) == local(end)
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "end"),
+    [
+        ("2021-04-30T16:00", "2wh", "2021-05-06T10:00"),
+        ("2021-04-23T10:00", "1wd", "2021-04-25T10:00"),
+        ("2021-04-30T10:00", "3wd", "2021-05-08T10:00"),
+        ("2021-05-01T10:00", "1wh", "2021-05-06T10:00"),
+    ],
+)
+def test_holidays_are_closed_and_working_weekends_are_open(start: str, duration: str, end: str) -> None:
+    """A holiday doesn't count, and the weekend that makes up for it (调休) does."""
+    assert add(MAY, local(start), Duration.parse(duration)) == local(end)
+
+
+def test_a_day_with_other_hours_takes_the_closing_before() -> None:
+    """Where the same time of day isn't open some working days later, the deadline is that day's last closing before."""
+    morning, whole = (Hours(time(9), time(12)),), (Hours(time(9), time(17)),)
+    calendar = Calendar(SHANGHAI, (whole, morning, (), (), (Hours(time(14), time(15)),), (), ()))
+    assert add(calendar, local("2021-03-01T16:00"), Duration(1, "wd")) == local("2021-03-02T12:00")
+    assert add(calendar, local("2021-03-01T10:00"), Duration(2, "wd")) == local("2021-03-05T14:00")
+
+
+def test_clocks_put_forward_within_office_hours_are_counted_in_real_hours() -> None:
+    """On the day that Berlin's clocks go forward, four office hours from midnight end at five."""
+    berlin = ZoneInfo("Europe/Berlin")
+    midnight = datetime(2021, 3, 28, tzinfo=berlin)
+    assert add(BERLIN, midnight, Duration(4, "wh")) == datetime(2021, 3, 28, 5, tzinfo=berlin)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "-1d", "1.5h", "1d12h", "01h", " 1h", "1 h", "1w", "1H", "٣d", "9999999m"]
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """One number and one unit, and nothing else."""
+    with pytest.raises(ValueError, match="is no duration"):
+        Duration.parse(text)
+
+
+@given(durations)
+def test_a_duration_is_read_as_it_is_written(duration: Duration) -> None:
+    """Writing and reading undo each other."""
+    assert Duration.parse(str(duration)) == duration
+
+
+@given(calendars, instants, instants, durations)
+def test_later_starts_never_end_earlier(calendar: Calendar, one: datetime, other: datetime, duration: Duration) -> None:
+    """Adding the same duration keeps the order of instants."""
+    early, late = sorted((one, other))
+    assert add(calendar, early, duration) <= add(calendar, late, duration)
+
+
+@given(calendars, instants, durations, st.integers(0, 30))
+def test_longer_durations_never_end_earlier(calendar: Calendar, start: datetime, duration: Duration, more: int) -> None:
+    """A longer duration of the same unit ends later or at once, and none ends before it starts."""
+    end = add(calendar, start, duration)
+    assert start <= end <= add(calendar, start, Duration(duration.value + more, duration.unit))
+    assert end.tzinfo is UTC
+
+
+@given(calendars, instants, working)
+def test_a_working_deadline_is_never_outside_office_hours(
+    calendar: Calendar, start: datetime, duration: Duration
+) -> None:
+    """Whatever is counted in working time ends when somebody is there."""
+    assert is_open(calendar, add(calendar, start, duration))
+
+
+@given(calendars, instants, st.integers(0, 100))
+def test_between_undoes_add(calendar: Calendar, start: datetime, hours: int) -> None:
+    """Between an instant and so many working hours later lie exactly so many hours."""
+    assert between(calendar, start, add(calendar, start, Duration(hours, "wh"))) == timedelta(hours=hours)
+
+
+@given(calendars, st.lists(instants, min_size=3, max_size=3))
+def test_office_time_adds_up(calendar: Calendar, three: list[datetime]) -> None:
+    """Office time of two stretches is that of both together, and no more than the wall clock shows."""
+    first, middle, last = sorted(three)
+    parts = sum((between(calendar, a, b) for a, b in pairwise((first, middle, last))), timedelta())
+    assert parts == between(calendar, first, last) <= last - first
+    assert between(calendar, last, first) == timedelta()
+
+
+@given(instants, durations)
+def test_the_zone_of_an_instant_makes_no_difference(start: datetime, duration: Duration) -> None:
+    """The same instant written with another offset has the same deadline."""
+    elsewhere = start.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
+    assert add(PLAIN, elsewhere, duration) == add(PLAIN, start, duration)
+
+
+@pytest.mark.parametrize("unit", ["m", "h", "d", "wh", "wd"])
+@pytest.mark.parametrize(
+    "instant",
+    [
+        datetime(1999, 12, 31, tzinfo=UTC),
+        datetime(2101, 1, 1, tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+        datetime(2021, 3, 1),  # noqa: DTZ001 (naive on purpose)
+    ],
+)
+def test_instants_nobody_can_mean_are_refused(instant: datetime, unit: str) -> None:
+    """The year 9999 and a time without a zone are a `ValueError`, not an overflow later."""
+    with pytest.raises(ValueError, match=r"outside the years|no offset"):
+        add(PLAIN, instant, Duration.parse(f"1{unit}"))
+
+
+@pytest.mark.parametrize("text", ["999999d", "999999wh", "999999wd", "366d", "1000wd"])
+def test_deadlines_beyond_the_last_year_are_refused(text: str) -> None:
+    """A duration that leaves the years counted with is a `ValueError`."""
+    with pytest.raises(ValueError, match="outside the years"):
+        add(PLAIN, datetime(2100, 6, 1, tzinfo=UTC), Duration.parse(text))
+
+
+def test_calendars_that_make_no_sense_are_refused() -> None:
+    """A calendar that never opens, overlaps or contradicts itself is a `ValueError`."""
+    day = date(2021, 5, 8)
+    nine_to_five = Hours(time(9), time(17))
+    with pytest.raises(ValueError, match="never open"):
+        Calendar(SHANGHAI, ((),) * 7)
+    with pytest.raises(ValueError, match="7 days"):
+        Calendar(SHANGHAI, OFFICE_WEEK[:5])
+    with pytest.raises(ValueError, match="overlap"):
+        Calendar(SHANGHAI, ((nine_to_five, Hours(time(16), time(18))), *OFFICE_WEEK[1:]))
+    with pytest.raises(ValueError, match="both"):
+        Calendar(SHANGHAI, holidays=frozenset({day}), working_weekends=frozenset({day}))
+    with pytest.raises(ValueError, match="never open"):
+        Hours(time(9), time(9))
