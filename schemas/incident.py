@@ -51,6 +51,10 @@ class Entry(Fact):
     cause: UUID
     who: Line
     by: Line
+    happened_at: Instant | None = Field(
+        default=None,
+        description="Set where it isn't the event's own time: it came early, and was heard with what it waited for.",
+    )
 
 
 class OfDepartment(Entry):

@@ -39,7 +39,8 @@ def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
     match told:
         case entries.Dispatched():
             yield DISPATCHES.named(told.department), _issued(state, told)
-        case entries.Reminded(department=str(department)):
+        # A deadline on its obligation may be the street's, the community's or the district's to keep.
+        case entries.Reminded(department=str(department)) if told.unit == department:
             fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
             yield DISPATCHES.named(department), fact
         case entries.RemindedByHand(department=str(department)):
@@ -95,12 +96,14 @@ _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
 
 
 def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
-    """Say how the obligation stands after this very entry, which others of the same decision may follow."""
+    """Say how the obligation stands after this very entry; what has moved on since has the deadlines in its turn."""
     parked = isinstance(told, entries.Granted) and told.request == "parking"
+    status = "parked" if parked else _STATUS[type(told)]
+    stands = (owed.status, owed.round) == (status, told.round)
     return dispatch.Changed(
-        status="parked" if parked else _STATUS[type(told)],
+        status=status,
         round=told.round,
-        deadlines={name: clock.due_at for name, clock in owed.clocks.items()},
+        deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
         reason=getattr(told, "reason", ""),
     )
 

@@ -5,7 +5,7 @@ A clock is addressed by its department (None for the incident's own) and its nam
 Source: ARCHITECTURE §5 and §6.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -91,8 +91,8 @@ def _thawed(frozen: entries.Ladder) -> Ladder:
     return Ladder(frozen.name, steps, Duration.parse(frozen.repeat))
 
 
-def fire_until(story: Story, of: str | None) -> None:
-    """Fire what was due at the story's instant against one unit (None: against anyone), the earliest first.
+def fire_until(story: Story, units: Collection[str]) -> None:
+    """Fire what was due at the story's instant against some units, the earliest first.
 
     Before a unit's act is looked at, its own overdue clocks fire: at one instant, what is due comes before what is
     said, and what is done late does not hide that it was late. Clocks of others are left to the sweeper, which knows
@@ -103,7 +103,7 @@ def fire_until(story: Story, of: str | None) -> None:
             (
                 each
                 for each in dues(story.now_is, story.configuration)
-                if each.at <= story.at and each.name != "wait" and (of is None or _against(story, each) == of)
+                if each.at <= story.at and each.name != "wait" and _against(story, each) in units
             ),
             key=lambda each: (each.at, each.department or "", each.name),
             default=None,
@@ -128,12 +128,18 @@ def fire(story: Story, due: Due) -> None:
     if clock is None or (clock.since, clock.fired) != (due.since, due.index) or due.at > story.at:
         return
     if due.name == "close":
-        story.tell(entries.Closed)
+        story.tell(entries.Closed, **_by_itself(owed))
     elif due.name == "review" and owed:
-        resolve = Duration.parse(owed.policy.durations["resolve"])
-        story.tell_of(entries.Unparked, owed.department, deadlines=story.deadlines(resolve=resolve))
+        # From the review date itself: whoever looks late moves nothing.
+        resolve = story.after(Duration.parse(owed.policy.durations["resolve"]), since=due.at)
+        story.tell_of(entries.Unparked, owed.department, deadlines={"resolve": resolve}, **_by_itself(owed))
     else:
         _climb(story, owed, due.name, clock)
+
+
+def _by_itself(owed: Obligation | None) -> Mapping[str, str]:
+    """Return who speaks when a clock fires: nobody, though somebody's act may have been the occasion."""
+    return {"who": "clock", "by": f"rule:{owed.policy.rule}" if owed else "rule:street-policy"}
 
 
 def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> None:
@@ -149,6 +155,7 @@ def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> No
         "department": owed.department if owed else None,
         "round": owed.round if owed else 0,
         "skipped": tuple(skipped),
+        **_by_itself(owed),
     }
     post = ladder.step(highest).post
     if post is None:

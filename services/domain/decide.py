@@ -54,8 +54,6 @@ def decide_said(state: Incident | None, incident: UUID, said: Said, configuratio
     if isinstance(said.fact, decision.Inspected):
         return _inspected(state, said, configuration)
     story = _story(state, incident, said, configuration)
-    if story.state is not None and said.code:
-        fire_until(story, of=said.code)
     verdict = _decide(story, said)
     if isinstance(verdict, Unknown):
         _keep(story, said)
@@ -68,7 +66,7 @@ def decide_said(state: Incident | None, incident: UUID, said: Said, configuratio
 
 def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configuration: Configuration) -> Decision:
     """Decide about a deadline that passed; nothing follows if it no longer runs."""
-    story = Story(configuration, state.id, state, at, cause, who="clock", by=_rule(state, due))
+    story = Story(configuration, state.id, state, at, cause, who="clock", by="clock")
     if due.name == "wait":
         _give_up(story)
     else:
@@ -76,17 +74,23 @@ def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configurati
     return Decision(story.state, story.entries)
 
 
-def _rule(state: Incident, due: Due) -> str:
-    owed = state.obligations.get(due.department) if due.department else None
-    return f"rule:{owed.policy.rule}" if owed else "rule:street-policy"
-
-
 def _story(state: Incident | None, incident: UUID, said: Said, configuration: Configuration) -> Story:
     by = getattr(said.fact, "by", said.who)
     return Story(configuration, incident, state, said.at, said.cause, who=said.who, by=by)
 
 
+def _speakers(story: Story, said: Said) -> frozenset[str]:
+    """Return whose word comes on the topic: a community's comes by its street, and the district's by supervision."""
+    state = story.now_is
+    if said.party == "street":
+        return frozenset({state.street, state.community} if said.code == state.street else ())
+    district = story.configuration.directory.district
+    return frozenset({said.code or (district.code if district else "")})
+
+
 def _decide(story: Story, said: Said) -> Verdict:
+    if story.state is not None:
+        fire_until(story, _speakers(story, said))
     if said.party == "street" and said.code:
         return street_acts.decide(story, said.code, said.fact)
     if said.party == "department" and said.code:
@@ -124,20 +128,29 @@ def _keep(story: Story, said: Said) -> None:
 
 def _hear_those_who_waited(story: Story) -> None:
     """Decide again about what was early, in the order it was said, as long as that helps."""
-    state = story.now_is
-    for waiting in state.waiting:
-        said = _unkept(waiting)
-        retold = _story(story.state, story.incident, said, story.configuration)
-        # The instant that counts is when it was said, but nothing happens before what it waited for.
-        retold.at = max(waiting.at, story.at)
-        verdict = _decide(retold, said)
-        if isinstance(verdict, Unknown):
-            continue
-        if isinstance(verdict, Refusal):
-            retold.tell(entries.ActRefused, act=waiting.type, reason=verdict.reason)
-        story.entries.extend(retold.entries)
-        left = tuple(each for each in retold.now_is.waiting if each.cause != waiting.cause)
-        story.state = replace(retold.now_is, waiting=left)
+    while any(_hear(story, waiting) for waiting in sorted(story.now_is.waiting, key=lambda each: each.at)):
+        pass
+
+
+def _hear(story: Story, waiting: Waiting) -> bool:
+    """Decide again about one thing that was early; False, and nothing has changed, while it is so still."""
+    # What it waited for came too late: it is given up, whether or not the sweeper has been here first.
+    if waiting.until <= story.at:
+        return False
+    said = _unkept(waiting)
+    retold = _story(story.state, story.incident, said, story.configuration)
+    # The instant that counts is when it was said, but nothing happens before what it waited for.
+    retold.at = max(waiting.at, story.at)
+    retold.early = retold.at != story.at
+    verdict = _decide(retold, said)
+    if isinstance(verdict, Unknown):
+        return False
+    if isinstance(verdict, Refusal):
+        retold.tell(entries.ActRefused, act=waiting.type, reason=verdict.reason)
+    story.entries.extend(retold.entries)
+    left = tuple(each for each in retold.now_is.waiting if each.cause != waiting.cause)
+    story.state = replace(retold.now_is, waiting=left)
+    return True
 
 
 def _unkept(waiting: Waiting) -> Said:

@@ -4,7 +4,7 @@ Figures count reports: a repeat that was attached has the other's incident, its 
 
 1. A report has an owner when the incident it lives in has at least one obligation that was not withdrawn.
 2. Its matter is settled when that incident is confirmed, answered or closed, and it has an owner.
-3. It is answered when that incident is answered or closed, or was refused, since the reason of a refusal is answered too.
+3. It is answered when that incident is answered or closed, or was refused: the reason of a refusal is answered too.
 4. What was refused has been decided, and is not counted among what nobody owns.
 5. A repeat lives in another incident only when both say so: its own, which ended in the other, and the other, which
    lists it. One that only its own incident calls attached has nobody who would answer it, and so it has no owner.
@@ -202,7 +202,7 @@ def _many(truths: Iterable[bool]) -> int:
 
 
 def _duplicates(rows: Sequence[Row]) -> int:
-    """Count the reports that live in more than one incident: their own, unless it is attached, and all that list them."""
+    """Count reports that live in more than one incident: their own, unless it is attached, and all that list them."""
     incidents = Counter(row.id for row in rows if row.status != "attached")
     incidents.update(repeat for row in rows for repeat in set(row.repeats))
     return _many(many > 1 for many in incidents.values())

@@ -124,8 +124,9 @@ class Incident:
 
     @property
     def lead(self) -> Obligation | None:
-        """The obligation of the department that leads (主办), while there is one."""
-        return next((each for each in self.obligations.values() if each.role == "lead" and each.open), None)
+        """The obligation of the department that leads (主办), or led to the end; None where it was withdrawn."""
+        leads = (each for each in self.obligations.values() if each.role == "lead" and each.status != "withdrawn")
+        return next(leads, None)
 
     @property
     def owned(self) -> bool:
@@ -134,7 +135,7 @@ class Incident:
 
 
 def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -> Incident:
-    """Return the state after one more entry of the history; `at` is the entry's own instant.
+    """Return the state after one more entry of the history; `at` is its event's time (UTC), unless it has its own.
 
     Raises:
         ValueError: the entry is not the next one.
@@ -144,7 +145,7 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
     if entry.version != before.version + 1:
         raise ValueError(f"entry {entry.version} of incident {incident} does not follow version {before.version}")
     fold = _FOLDS.get(type(entry))
-    after = fold(before, entry, at) if fold else before
+    after = fold(before, entry, entry.happened_at or at) if fold else before
     return replace(after, version=entry.version)
 
 
@@ -308,13 +309,13 @@ def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Incident:
 
 
 def _fired(state: Incident, entry: Any, _at: datetime) -> Incident:
-    """One more rung was climbed; the first at or after the deadline makes it late, for good."""
+    """One more rung was climbed; no rung comes before the deadline, so the first makes it late, for good."""
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     if entry.department:
         owed = state.obligations[entry.department]
-        after = _with(state, replace(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry, _at)))
+        after = _with(state, replace(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
     else:
-        after = replace(state, clocks=_climb(state.clocks, entry), late=_late(state.late, entry, _at))
+        after = replace(state, clocks=_climb(state.clocks, entry), late=_late(state.late, entry))
     return replace(after, escalations=escalated)
 
 
@@ -326,9 +327,8 @@ def _climb(clocks: Mapping[str, Clock], entry: Any) -> Mapping[str, Clock]:
     )
 
 
-def _late(late: tuple[str, ...], entry: Any, at: datetime) -> tuple[str, ...]:
-    kept = at < entry.due_at or entry.deadline in late
-    return late if kept else (*late, entry.deadline)
+def _late(late: tuple[str, ...], entry: Any) -> tuple[str, ...]:
+    return late if entry.deadline in late else (*late, entry.deadline)
 
 
 _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Incident]] = MappingProxyType(

@@ -31,7 +31,10 @@ Verdict = Refusal | Unknown | None
 
 @dataclass(slots=True)
 class Story:
-    """A decision in the making, about one incident at one instant (UTC), under one configuration."""
+    """A decision in the making, about one incident at one instant (UTC), under one configuration.
+
+    `early`: it had to wait, and its instant is not that of the event it is told in, so its entries say it.
+    """
 
     configuration: Configuration
     incident: UUID
@@ -40,6 +43,7 @@ class Story:
     cause: UUID
     who: str
     by: str
+    early: bool = False
     entries: list[Entry] = field(default_factory=list)
 
     @property
@@ -53,7 +57,8 @@ class Story:
 
     def tell(self, entry_type: type[Entry], /, **fields: Any) -> None:
         """Add an entry, and fold it."""
-        entry = entry_type(version=self.now_is.version + 1, cause=self.cause, who=self.who, by=self.by, **fields)
+        head: dict[str, Any] = {"version": self.now_is.version + 1, "cause": self.cause, "who": self.who, "by": self.by}
+        entry = entry_type(**(head | {"happened_at": self.at if self.early else None} | fields))
         self.state = evolve(self.state, self.incident, entry, self.at)
         self.entries.append(entry)
 

@@ -152,6 +152,10 @@ def _refuse(story: Story, state: Incident, fact: decision.Refused) -> Verdict:
 def _attach(story: Story, state: Incident, fact: decision.Attached) -> Verdict:
     if state.status != "received":
         return Refusal(f"an incident that is {state.status} can't be attached to another")
+    if fact.to == story.incident:
+        return Refusal("an incident does not repeat itself")
+    if state.repeats:
+        return Refusal("other reports are attached to this incident, and would be left without an answer")
     story.tell(entries.Attached, to=fact.to)
     return None
 
@@ -307,17 +311,34 @@ def _answer(story: Story, state: Incident, fact: decision.Answered) -> Verdict:
 
 
 def _rate(story: Story, state: Incident, fact: decision.Rated) -> Verdict:
-    if state.status != "answered":
+    if state.status != "answered" and not _may_object(story, state):
         return Refusal(f"an incident that is {state.status} is not open for a rating")
     if fact.report not in {story.incident, *(each.report for each in state.repeats)}:
         return Refusal(f"the report {fact.report} is not part of the incident")
     story.tell(entries.Rated, report=fact.report, solved=fact.solved, satisfied=fact.satisfied, note=fact.note)
     if not fact.solved:
-        overall = story.configuration.street.overall
-        story.tell(entries.Reopened, times=state.reopened + 1, deadlines=story.deadlines(overall=overall))
-        for owed in [each for each in state.obligations.values() if each.status == "confirmed"]:
-            redispatch(story, owed, note=fact.note)
+        _reopen(story, state, fact.note)
     return None
+
+
+def _may_object(story: Story, state: Incident) -> bool:
+    """Whether the window is open in which the reporter may say that a refusal has solved nothing."""
+    if state.status != "refused" or state.answered_at is None:
+        return False
+    return story.at < story.after(story.configuration.street.close, since=state.answered_at)
+
+
+def _reopen(story: Story, state: Incident, note: str) -> None:
+    """Call again whoever had done it; where nobody had, the street owes the decision once more."""
+    policy = story.configuration.street
+    # A whistle that was never blown has no overall deadline yet.
+    overall = story.deadlines(overall=policy.overall) if state.called_at else {}
+    story.tell(entries.Reopened, times=state.reopened + 1, deadlines=overall)
+    done = [each for each in state.obligations.values() if each.status == "confirmed"]
+    for owed in done:
+        redispatch(story, owed, note=note)
+    if not done:
+        story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
 
 
 _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(

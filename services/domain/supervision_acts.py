@@ -19,7 +19,8 @@ def decide(story: Story, fact: Any) -> Verdict:
         return grant(story, "supervision", fact)
     if isinstance(fact, action.Denied):
         return deny(story, "supervision", fact)
-    if fact.department and fact.department not in state.obligations:
+    owed = state.obligations.get(fact.department) if fact.department else None
+    if fact.department and (owed is None or not owed.open):
         return Refusal(f"{fact.department} owes nothing here")
     story.tell(entries.RemindedByHand, department=fact.department, note=fact.note)
     return None

@@ -3,8 +3,8 @@
 Hears: `incident.journal`; and it looks into `community.*.reports` to see whether a report was lost on the way.
 Decides: nothing. It orders every history by version and folds it.
 Says: nothing.
-Remembers: every entry of every history, the state each folds to with what lists ask for, and rounds of inspection; all
-of it can be made again from the first offset.
-Fails: a record that can't be read goes to `ledger.dead`; a version that is missing is waited for, and what comes after it
-is kept; a database away is waited for; anything else ends the process, and the next one does the same work again.
+Remembers: every entry of every history, the state each folds to, and rounds of inspection; all of it can be made again
+from the first offset.
+Fails: a record that can't be read goes to `ledger.dead`; a missing version is waited for, and what follows it is kept;
+a database away is waited for; anything else ends the process, and the next one does the same work again.
 """

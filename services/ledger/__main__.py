@@ -13,7 +13,7 @@ from services.runtime.settings import Settings
 
 def opened(settings: Settings, configuration: Configuration) -> Room:
     """Take the port before anything else: a ledger nobody can look at must not begin."""
-    host, port = LedgerSettings.load().page_host, settings.page_port
+    host, port = LedgerSettings().page_host, settings.page_port
     try:
         listening = listen(host, port)
     except OSError as error:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
-import logging
 import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
 import typer
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from services.ledger.queries import Item, Overdue
+    from services.ledger.queries import Item, List, Overdue
     from services.runtime.settings import Settings
 
 T = TypeVar("T")
 app = typer.Typer(help="What was collected, who owns it, what became of it, and what nobody owns or is overdue.")
-NOT_FOUND = 1
+FAILED = 1
 BAD_INPUT = 2
 _PREFIX = re.compile(r"[0-9a-fA-F-]{4,36}")
 
@@ -84,33 +82,15 @@ def rebuild() -> None:
 # --- what the commands do --------------------------------------------------------------------------------------------
 
 
-def _run(work: Callable[[Settings], Awaitable[None]]) -> None:
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - `--help` is quick without it
-
-    from services.ledger.reading import Unreadable  # noqa: PLC0415 - as above
+def _run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
+    from services.ledger.reading import Unreadable  # noqa: PLC0415 - `--help` is quick without it
+    from services.runtime import terminal  # noqa: PLC0415 - as above
     from services.runtime.settings import Settings  # noqa: PLC0415 - as above
 
-    async def all_of_it() -> None:
-        await work(Settings.load())
-
-    # Its errors would come before the one sentence that says the same.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        asyncio.run(all_of_it())
+        terminal.run(work(Settings.load()))
     except Unreadable as error:
-        _stop(str(error), NOT_FOUND)
-    except (SQLAlchemyError, OSError) as error:
-        _stop(_about_database(error), NOT_FOUND)
-
-
-def _about_database(error: Exception) -> str:
-    if getattr(getattr(error, "orig", None), "sqlstate", None) in {"42P01", "3F000"}:
-        return "the database has no ledger yet: apply the migrations (make run does), then ask again"
-    why = str(getattr(error, "orig", None) or error).splitlines()
-    return (
-        f"the ledger's database can't be asked ({why[0][:200] if why else type(error).__name__}): "
-        "start the house with make run, or set WHISTLE_DATABASE__URL"
-    )
+        _stop(str(error), FAILED)
 
 
 def _stop(sentence: str, status: int) -> NoReturn:
@@ -133,6 +113,7 @@ async def _summary(settings: Settings, *, as_json: bool, as_csv: bool) -> None:
 
     from services.ledger.summary import summary  # noqa: PLC0415 - as above
     from services.ledger.tables import FIGURES, figure, render  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
     found = await summary(settings)
     if found.trouble and (as_json or as_csv):
@@ -142,7 +123,7 @@ async def _summary(settings: Settings, *, as_json: bool, as_csv: bool) -> None:
     elif as_csv:
         _write_csv(["figure", "value"], [[path, figure(found, path)] for path, _, _ in FIGURES])
     else:
-        render(found, Console())
+        render(found, Console(width=width()))
 
 
 async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) -> None:
@@ -151,6 +132,7 @@ async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) 
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
     from services.ledger.queries import Item, Overdue  # noqa: PLC0415 - as above
     from services.ledger.tables import items_table, overdue_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
     found = await _asked(settings, lambda engine: _lines(engine, name))
     if as_json:
@@ -167,7 +149,7 @@ async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) 
             if name is Name.overdue
             else items_table(items, names, f"{name.value}: {len(items)}")
         )
-        Console().print(table)
+        Console(width=width()).print(table)
 
 
 async def _lines(engine: AsyncEngine, name: Name) -> Sequence[Item] | Sequence[Overdue]:
@@ -179,7 +161,7 @@ async def _lines(engine: AsyncEngine, name: Name) -> Sequence[Item] | Sequence[O
         await connection.execution_options(isolation_level="REPEATABLE READ")
         if name is Name.overdue:
             return await queries.overdue(connection, clock.now())
-        return await queries.items(connection, queries.chosen(name.value, await queries.rows(connection)))
+        return await queries.items(connection, queries.chosen(cast("List", name.value), await queries.rows(connection)))
 
 
 async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
@@ -188,6 +170,7 @@ async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
     from services.ledger import queries  # noqa: PLC0415 - as above
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
     from services.ledger.tables import history_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
     async def look(engine: AsyncEngine) -> tuple[list[Any], list[Any]]:
         async with engine.connect() as connection:
@@ -196,7 +179,7 @@ async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
 
     found, lines = await _asked(settings, look)
     if not found:
-        _stop(f"no incident begins with {incident}", NOT_FOUND)
+        _stop(f"no incident begins with {incident}", BAD_INPUT)
     if len(found) > 1:
         among = ", ".join(str(each) for each in found)
         _stop(f"{incident} is the beginning of more than one incident: {among}", BAD_INPUT)
@@ -204,7 +187,7 @@ async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
         told = [{**asdict(line), "data": json.loads(line.data)} for line in lines]
         typer.echo(json.dumps(told, ensure_ascii=False, default=_written))
     else:
-        Console().print(history_table(lines, names_of(settings), f"事件 incident {found[0]}"))
+        Console(width=width()).print(history_table(lines, names_of(settings), f"事件 incident {found[0]}"))
 
 
 async def _rebuild(settings: Settings) -> None:

@@ -36,7 +36,7 @@ class LedgerDesk:
         if not isinstance(entry, Entry):
             raise TypeError(f"{entry.type} is no entry of a history")
         # The router's own instant, whenever its record reached the broker: its state and ours must be the same.
-        at = happening.event.time
+        at = entry.happened_at or happening.event.time
         book = state or Book(Incident(happening.key))
         if isinstance(entry, Inspected):
             return replace(book, walked=book.walked or Walked(at, entry)), ()

@@ -125,7 +125,7 @@ def _lead(state: Incident) -> Obligation | None:
 
 def _owners(state: Incident) -> str | None:
     lead = _lead(state)
-    return " · ".join([lead.owner.leader, lead.owner.section, lead.owner.officer]) if lead else None
+    return f"{lead.owner.leader} · {lead.owner.section} · {lead.owner.officer}" if lead else None
 
 
 def _place(state: Incident) -> str | None:
@@ -269,9 +269,7 @@ class Store:
         for row in rows:
             told = Told(row.at, read_entry(row.type, row.data))
             ahead.setdefault(row.incident, {})[told.entry.version] = told
-        return {
-            key: Book(states.get(key) or Incident(key), ahead.get(key, {})) for key in states.keys() | ahead.keys()
-        }
+        return {key: Book(states.get(key) or Incident(key), ahead.get(key, {})) for key in states.keys() | ahead.keys()}
 
     async def save(self, connection: AsyncConnection, books: Mapping[UUID, tuple[int, Book]]) -> None:
         """Write what is new in bulk, each book with its shard."""

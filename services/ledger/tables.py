@@ -127,7 +127,9 @@ def overdue_table(overdue: Sequence[Overdue], names: Names, total: int) -> Table
 
 def items_table(items: Sequence[Item], names: Names, title: str) -> Table:
     """Return a list of reports as a table."""
-    table = _table(title, "事件 incident", "类别 kind", "地点 where", "内容 what", "状态 status", "责任 owner", "期限 due")
+    table = _table(
+        title, "事件 incident", "类别 kind", "地点 where", "内容 what", "状态 status", "责任 owner", "期限 due"
+    )
     for each in items:
         owner = f"{names.unit(each.lead)}\n{plain(each.owners or '')}" if each.lead else "—"
         due = names.local(each.due_at) if each.due_at else "—"
@@ -138,7 +140,9 @@ def items_table(items: Sequence[Item], names: Names, title: str) -> Table:
 def _counts(counts: Counts, names: Names) -> Table:
     present = [status for status in STATUSES if status in counts.total]
     chinese, english = KINDS[counts.kind]
-    table = _table(f"{chinese} {english}", "社区 community", *(f"#{both(STATUSES, each)}" for each in present), "#合计 total")
+    table = _table(
+        f"{chinese} {english}", "社区 community", *(f"#{both(STATUSES, each)}" for each in present), "#合计 total"
+    )
     for community, statuses in counts.communities.items():
         table.add_row(Text(names.unit(community)), *_numbers(statuses, present))
     table.add_section()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,6 +13,7 @@ from services.ledger.names import Names
 from services.ledger.queries import Line
 
 Both = tuple[str, str]
+Data = Mapping[str, Any]
 
 KINDS: Final[Mapping[str, Both]] = MappingProxyType(
     {
@@ -183,12 +184,12 @@ def spoken(line: Line, names: Names) -> tuple[str, str]:
 
 def told(line: Line, names: Names) -> str:
     """Tell what an entry says beyond its name: whom, by when, up to whom, why."""
-    data: dict[str, Any] = json.loads(line.data)
+    data: Data = json.loads(line.data)
     parts = [*_parts(entry_name(line.type), data, names), *_common(data, names)]
     return plain(" · ".join(part for part in parts if part))
 
 
-def _common(data: Mapping[str, Any], names: Names) -> list[str]:
+def _common(data: Data, names: Names) -> list[str]:
     """Return what many entries have: reason, note, answer, and the deadlines they set."""
     texts = [str(data[key]) for key in ("reason", "note", "answer") if data.get(key)]
     limits = [
@@ -198,59 +199,103 @@ def _common(data: Mapping[str, Any], names: Names) -> list[str]:
     return [*texts, *limits]
 
 
-def _parts(name: str, data: Mapping[str, Any], names: Names) -> list[str]:
-    department = names.unit(data["department"]) if data.get("department") else ""
-    match name:
-        case "opened":
-            report = data["report"]
-            where = (report.get("place") or {}).get("estate") or (report.get("place") or {}).get("address") or ""
-            kind = both(KINDS, report["kind"])
-            return [kind, category(report["category"]), names.unit(data["community"]), where, report["description"]]
-        case "called":
-            departments = "、".join(names.unit(code) for code in data["departments"])
-            return [both(_CALLS, data["kind"]) if data.get("kind") else "", departments, _rules(data["rules"])]
-        case "dispatched":
-            owner = data["owner"]
-            owners = " / ".join([owner["leader"], owner["section"], owner["officer"]])
-            policy = data["policy"]
-            rule = f"{_rules([policy['rule']])} ({policy['version']}, {policy['ladder']['name']})"
-            return [department, both(_ROLES, data["role"]), _round(data), owners, rule]
-        case "requested" | "granted" | "denied":
-            until = f"→ {names.local(datetime.fromisoformat(data['until']))}" if data.get("until") else ""
-            return [department, both(_REQUESTS, data["request"]), until]
-        case "acknowledged":
-            owner = data["owner"]
-            return [department, " / ".join([owner["leader"], owner["section"], owner["officer"]])]
-        case "reminded" | "escalated":
-            due_at = names.local(datetime.fromisoformat(data["due_at"]))
-            to = f"→ {names.post(data['unit'], data['post'])} {data['post']}" if data.get("post") else ""
-            return [names.unit(data["unit"]), f"{both(DEADLINES, data['deadline'])} ≤ {due_at}", to, _skipped(data)]
-        case "verified":
-            return [department, "属实 holds" if data["holds"] else "不属实 does not hold"]
-        case "rated":
-            solved = "已解决 solved" if data["solved"] else "未解决 not solved"
-            return [solved, "满意 satisfied" if data["satisfied"] else "不满意 not satisfied"]
-        case "attached":
-            return [f"→ {data['to']}"]
-        case "repeat_attached":
-            return [f"← {data['report']}", names.unit(data["community"])]
-        case "reopened":
-            return [f"第 {data['times']} 次 time {data['times']}"]
-        case "act_refused":
-            return [str(data["act"])]
-        case _:
-            return [department, _round(data) if department else ""]
+def _parts(name: str, data: Data, names: Names) -> list[str]:
+    """Return what only this entry has."""
+    of_it = _TOLD.get(name)
+    if of_it:
+        return of_it(data, names)
+    return [_department(data, names), _round(data)] if data.get("department") else []
+
+
+def _department(data: Data, names: Names) -> str:
+    return names.unit(data["department"]) if data.get("department") else ""
+
+
+def _owners(owner: Data) -> str:
+    return f"{owner['leader']} / {owner['section']} / {owner['officer']}"
+
+
+def _instant(text: str, names: Names) -> str:
+    return names.local(datetime.fromisoformat(text))
+
+
+def _opened(data: Data, names: Names) -> list[str]:
+    report = data["report"]
+    place = report.get("place") or {}
+    where = place.get("estate") or place.get("address") or ""
+    kind = both(KINDS, report["kind"])
+    return [kind, category(report["category"]), names.unit(data["community"]), where, report["description"]]
+
+
+def _called(data: Data, names: Names) -> list[str]:
+    departments = "、".join(names.unit(code) for code in data["departments"])
+    return [both(_CALLS, data["kind"]) if data.get("kind") else "", departments, _rules(data["rules"])]
+
+
+def _dispatched(data: Data, names: Names) -> list[str]:
+    policy = data["policy"]
+    rule = f"{_rules([policy['rule']])} ({policy['version']}, {policy['ladder']['name']})"
+    return [_department(data, names), both(_ROLES, data["role"]), _round(data), _owners(data["owner"]), rule]
+
+
+def _acknowledged(data: Data, names: Names) -> list[str]:
+    return [_department(data, names), _owners(data["owner"])]
+
+
+def _requested(data: Data, names: Names) -> list[str]:
+    until = f"→ {_instant(data['until'], names)}" if data.get("until") else ""
+    return [_department(data, names), both(_REQUESTS, data["request"]), until]
+
+
+def _reminded(data: Data, names: Names) -> list[str]:
+    unit = names.unit(data["unit"])
+    due = f"{both(DEADLINES, data['deadline'])} ≤ {_instant(data['due_at'], names)}"
+    skipped = data.get("skipped") or []
+    return [unit, due, _to(data, names), f"跳过 skipped {len(skipped)}" if skipped else ""]
+
+
+def _to(data: Data, names: Names) -> str:
+    """Return which post above was told; a reminder goes to whoever owes."""
+    if not data.get("post"):
+        return ""
+    post = data["post"]
+    return f"→ {names.post(data['unit'], post)} ({both(POSTS, post)})"
+
+
+def _verified(data: Data, names: Names) -> list[str]:
+    return [_department(data, names), "属实 holds" if data["holds"] else "不属实 does not hold"]
+
+
+def _rated(data: Data, _names: Names) -> list[str]:
+    solved = "已解决 solved" if data["solved"] else "未解决 not solved"
+    return [solved, "满意 satisfied" if data["satisfied"] else "不满意 not satisfied"]
+
+
+_TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyType(
+    {
+        "opened": _opened,
+        "called": _called,
+        "dispatched": _dispatched,
+        "acknowledged": _acknowledged,
+        "requested": _requested,
+        "granted": _requested,
+        "denied": _requested,
+        "reminded": _reminded,
+        "escalated": _reminded,
+        "verified": _verified,
+        "rated": _rated,
+        "attached": lambda data, _names: [f"→ {data['to']}"],
+        "repeat_attached": lambda data, names: [f"← {data['report']}", names.unit(data["community"])],
+        "reopened": lambda data, _names: [f"第 {data['times']} 次 time {data['times']}"],
+        "act_refused": lambda data, _names: [str(data["act"])],
+    }
+)
 
 
 def _rules(rules: list[str]) -> str:
     return f"规则 rule {', '.join(rules)}" if rules else ""
 
 
-def _round(data: Mapping[str, Any]) -> str:
+def _round(data: Data) -> str:
     many = data.get("round") or 0
     return f"第 {many} 轮 round {many}" if many > 1 else ""
-
-
-def _skipped(data: Mapping[str, Any]) -> str:
-    skipped = data.get("skipped") or []
-    return f"跳过 skipped {len(skipped)}" if skipped else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -34,10 +35,12 @@ def main(
 ) -> None:
     """Start Kafka, PostgreSQL and every room; play the Dongsheng sample; print the ledger; go on until Ctrl-C.
 
-    WHISTLE_KAFKA__BOOTSTRAP_SERVERS and WHISTLE_DATABASE__URL name servers of your own: then nothing is started in their
-    stead, no sample is sent and no clock is bent unless --sample is given.
+    WHISTLE_KAFKA__BOOTSTRAP_SERVERS and WHISTLE_DATABASE__URL name servers of your own: then none is started, no
+    sample is sent and no clock is bent unless --sample is given.
     """
     log.configure("local", "WARNING")
+    # The client library tells every try; what counts is told in one sentence.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         asyncio.run(_run(once=once, as_json=as_json, sample=sample, script=script))
     except LocalError as error:

@@ -41,7 +41,6 @@ class Servers:
 @asynccontextmanager
 async def servers(home: Path) -> AsyncIterator[Servers]:
     """Start the servers that the environment doesn't name, and tell `whistle` in other terminals where they are."""
-    home.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         kafka, database = os.environ.get(KAFKA), os.environ.get(DATABASE)
         own = bool(kafka and database)

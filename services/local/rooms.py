@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -34,7 +35,7 @@ class Rooms:
         self._keepers: list[asyncio.Task[None]] = []
         self.pids: dict[str, int] = {}
 
-    async def __aenter__(self) -> Rooms:
+    async def __aenter__(self) -> Self:
         """Start every room."""
         self._keepers = [asyncio.create_task(self._keep(name)) for name in self._names]
         return self

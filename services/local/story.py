@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.ledger.summary import Summary, summary
+from services.ledger.tables import figure, render
 from services.local.errors import LocalError
 from services.local.rooms import Rooms
 from services.local.sample import InvalidSampleError, Sample
 from services.local.sample.play import Cast, play
 from services.local.settle import Settling
-from services.monitor.broker import BrokerView
+from services.monitor.client import BrokerView
 from services.runtime.clock import SampleClock, open_clock, set_clock
 from services.runtime.settings import Settings
+from services.runtime.terminal import width
 
 
 class Story:
@@ -79,6 +84,24 @@ class Story:
                 )
 
     async def _show(self, *, as_json: bool) -> None:
-        from services.ledger.queries import figures
+        """Print the tables, and the article's figures beside those counted; with JSON, that alone on standard output."""
+        found = await summary(self._settings)
+        # The tables are for people, so they stay off a standard output that a machine reads.
+        console = self._console if as_json else Console(width=width())
+        render(found, console)
+        console.print(self._beside(found))
+        if as_json:
+            sys.stdout.write(json.dumps(found.figures.as_json()) + "\n")
+            sys.stdout.flush()
 
-        print(json.dumps(await figures(self._settings)), flush=True)
+    def _beside(self, found: Summary) -> Table:
+        """Return the figures of the article beside the figures counted."""
+        table = Table(title="报道与台账 the article beside the ledger", title_justify="left", title_style="bold")
+        for heading in ("数字", "figure", "报道 article", "台账 counted"):
+            table.add_column(heading, justify="right" if heading[-1].islower() and " " in heading else "left")
+        for each in self._sample.article.figures:
+            counted = figure(found, each.name)
+            same = counted == each.value
+            article = f"{each.value} (推算 derived)" if each.derived else str(each.value)
+            table.add_row(each.zh, each.en, article, f"{'' if same else '[red]'}{counted}")
+        return table

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from services.monitor.lag import Lag, Partition, Snapshot, is_drained, lags, read_by, unfinished
 from services.monitor.questions import (
@@ -126,12 +126,17 @@ class BrokerView:
         try:
             async with asyncio.timeout(LIMIT_S):
                 return await self._patiently(ask)
-        except (KafkaError, OSError, TimeoutError) as error:
+        except (KafkaConnectionError, NodeNotReadyError, OSError, TimeoutError) as error:
             await self.close()
-            reason = str(error) or type(error).__name__
             raise NoAnswer(
-                f"Kafka at {self._settings.bootstrap_servers} did not answer ({reason}): "
+                f"Kafka at {self._settings.bootstrap_servers} does not answer: "
                 "check that it runs and that WHISTLE_KAFKA__BOOTSTRAP_SERVERS is right."
+            ) from error
+        except KafkaError as error:
+            await self.close()
+            raise NoAnswer(
+                f"Kafka at {self._settings.bootstrap_servers} does not tell its offsets ({error}): "
+                "check that it is well and lets this client describe groups and topics."
             ) from error
 
     async def _patiently(self, ask: Callable[[AIOKafkaClient], Awaitable[Answer]]) -> Answer:

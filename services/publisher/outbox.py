@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from services.publisher.letters import Letter
 from services.publisher.settings import PublisherSettings, spool_folder
@@ -25,7 +26,9 @@ IN_FLIGHT = 1_000
 """How many letters may wait for their acknowledgement at once."""
 AWAY_S = 2.0
 """How long Kafka counts as away after it failed, so that each letter doesn't wait for it anew."""
-STOP_LIMIT_S = 5.0
+MOST_AWAY_S = 30.0
+"""The same, after it failed again and again: a broker that hangs costs `reach_s` at each try."""
+GIVE_UP_S = 1.0
 _T = TypeVar("_T")
 
 
@@ -64,7 +67,9 @@ class Outbox:
         self.spool = Spool(spool_folder(settings), keep_free=self._own.keep_free_mb * 1024 * 1024)
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
+        self._away_s = AWAY_S
         self._away_until = 0.0
+        self._in_flight = 0
 
     async def __aenter__(self) -> Self:
         """Connect if Kafka answers; it is no error if it doesn't."""
@@ -95,7 +100,8 @@ class Outbox:
         """
         taken = spooled = 0
         for chunk in _chunks(letters):
-            answers = await self._answers()
+            # Once something of this call is spooled, the rest waits behind it, and needn't ask again.
+            answers = (self.connected or not spooled) and await self._answers()
             waiting = self.spool.topics() if answers else set[str]()
             accepted = await self._offer(chunk, count, waiting) if answers else [False] * len(chunk)
             rest = [letter for letter, has in zip(chunk, accepted, strict=True) if not has]
@@ -147,12 +153,19 @@ class Outbox:
                 held.add(topic)
         futures: list[asyncio.Future[Any] | None] = []
         failed = not self.connected
+
+        def landed(future: asyncio.Future[Any]) -> None:
+            # One that was cancelled is still in flight, whatever we wait for.
+            self._in_flight -= not future.cancelled()
+            count(_acknowledged(future))
+
         try:
             async with asyncio.timeout(self._own.acknowledge_s):
                 for each in letters:
                     future = None if failed or each.topic in held else await _start(made, each)
                     if future:
-                        future.add_done_callback(lambda done: count(_acknowledged(done)))
+                        self._in_flight += 1
+                        future.add_done_callback(landed)
                     futures.append(future)
                 await asyncio.gather(*(each for each in futures if each))
         except (KafkaError, TimeoutError):
@@ -194,10 +207,14 @@ class Outbox:
                 async with asyncio.timeout(self._own.reach_s):
                     await made.start()
             except (KafkaError, TimeoutError, OSError):
-                await _end(made)
-                self._away_until = time.monotonic() + AWAY_S
+                await _give_up(made)
+                self._rest()
                 return False
+            except asyncio.CancelledError:
+                await _give_up(made)
+                raise
             self._producer = made
+            self._away_s = AWAY_S
             return True
 
     async def _disconnect(self, failed: AIOKafkaProducer | None = None) -> None:
@@ -207,8 +224,17 @@ class Outbox:
             return
         self._producer = None
         if failed is not None:
-            self._away_until = time.monotonic() + AWAY_S
-        await _end(made)
+            self._rest()
+        if failed is not None or self._in_flight:
+            await _give_up(made)
+        else:
+            await made.stop()
+        self._in_flight = 0
+
+    def _rest(self) -> None:
+        """Count Kafka as away for a while, longer each time."""
+        self._away_until = time.monotonic() + self._away_s
+        self._away_s = min(2 * self._away_s, MOST_AWAY_S)
 
 
 async def _start(made: AIOKafkaProducer, letter: Letter) -> asyncio.Future[Any]:
@@ -219,17 +245,22 @@ async def _start(made: AIOKafkaProducer, letter: Letter) -> asyncio.Future[Any]:
     return future
 
 
-async def _end(made: AIOKafkaProducer) -> None:
-    """Stop a producer, even one that holds what nobody takes: by itself it would wait for that for ever."""
-    stopping = asyncio.ensure_future(made.stop())
-    done, _ = await asyncio.wait([stopping], timeout=0.2)
-    if not done:
-        # Idempotent batches never expire, and nothing public gives them up.
-        made._message_accumulator.fail_all(KafkaConnectionError("given up"))  # noqa: SLF001
-        done, _ = await asyncio.wait([stopping], timeout=STOP_LIMIT_S)
-    if not done:
-        stopping.cancel()
-        await made.client.close()
+async def _give_up(made: AIOKafkaProducer) -> None:
+    """End a producer with what it still holds.
+
+    Idempotent batches never expire, so its own `stop` would wait for Kafka for ever, and it has no other way out.
+    """
+    made._closed = True  # noqa: SLF001
+    sender = made._sender.sender_task  # noqa: SLF001
+    if sender:
+        sender.cancel()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GIVE_UP_S):
+            await made.client.close()
+    if sender and (await asyncio.wait([sender], timeout=GIVE_UP_S))[1]:
+        # It waits for news of the cluster, which nobody brings any more.
+        sender.cancel()
+        await asyncio.wait([sender], timeout=GIVE_UP_S)
 
 
 def _acknowledged(future: asyncio.Future[Any]) -> int:

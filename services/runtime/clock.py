@@ -25,7 +25,7 @@ clock_table = Table(
     Column("running", Boolean, nullable=False),
     Column("set_at", DateTime(timezone=True), nullable=False),
 )
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 1.0
 log = get(__name__)
 
 
@@ -41,11 +41,18 @@ class Clock(Protocol):
         """Return the present instant, in UTC."""
         ...
 
+    async def refresh(self) -> None:
+        """Look at what the time is told by, so that `now` is not older than this call."""
+        ...
+
 
 class WallClock:
     """The real time."""
 
     sample = False
+
+    async def refresh(self) -> None:
+        """There is nothing to look at: the wall's time is always the present."""
 
     def now(self) -> datetime:
         """Return the present instant, in UTC."""
@@ -65,20 +72,22 @@ class SampleClock:
         """Return the sample's present instant, in UTC."""
         return self._at + (datetime.now(UTC) - self._set_at) if self._running else self._at
 
+    async def refresh(self) -> None:
+        """Read the shared row."""
+        found = await _read(self._engine)
+        if found:
+            self._at, self._running, self._set_at = found
+
     async def watch(self) -> None:
         """Follow the shared row, for ever; a database that is away leaves the clock where it was."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                found = await _read(self._engine)
+                await self.refresh()
             except Exception as error:
                 if not is_transient(error):
                     raise
                 log.warning("the clock could not be read; it stands still", error=str(error))
-                await asyncio.sleep(1)
-                continue
-            if found:
-                self._at, self._running, self._set_at = found
 
 
 async def _read(engine: AsyncEngine) -> tuple[datetime, bool, datetime] | None:

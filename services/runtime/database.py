@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import asyncpg
+import stamina
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -37,6 +40,11 @@ async def driver(connection: AsyncConnection) -> asyncpg.Connection[asyncpg.Reco
     if not isinstance(found, asyncpg.Connection):
         raise TypeError(f"the database URL must name asyncpg as its driver, and {type(found).__name__} is in use")
     return found
+
+
+def until_back() -> AsyncIterator[stamina.Attempt]:
+    """Try again, visibly and for as long as it takes, while the database is away; back off up to 5 s."""
+    return aiter(stamina.retry_context(on=is_transient, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0))
 
 
 def is_transient(error: BaseException) -> bool:

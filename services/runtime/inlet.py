@@ -9,12 +9,15 @@ from uuid import UUID, uuid5
 
 from aiokafka import ConsumerRecord
 
-from schemas.event import Event, Fact, InvalidEventError, parse
+from schemas.event import EARLIEST, LATEST, Event, Fact, InvalidEventError, parse
 from schemas.topics import Topic, family
 from services.runtime.clock import Clock
 from services.runtime.kafka import shard_of
 
-_NAMESPACES: dict[str, UUID] = {}
+MAX_LETTER_BYTES = 1_000_000
+"""What a dead letter holds at most without its origin and reason; a compressed record may be far larger."""
+_EARLIEST_MS, _LATEST_MS = (int(each.timestamp() * 1000) for each in (EARLIEST, LATEST))
+_Headers = list[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,34 @@ class DeadLetter:
 
     record: ConsumerRecord
     reason: str
+
+    def written(self) -> tuple[bytes | None, bytes | None, _Headers]:
+        """Return value, key and headers to say: the original ones, and where and why.
+
+        What no topic takes is cut to what one does, and `whistle-cut` tells how long it was; the whole of it is still
+        where it came from.
+        """
+        record = self.record
+        value, key, headers = record.value, record.key, list(record.headers)
+        told = {
+            "whistle-topic": record.topic,
+            "whistle-partition": str(record.partition),
+            "whistle-offset": str(record.offset),
+            "whistle-reason": self.reason,
+        }
+        if value is None and key is None:
+            # A client can read such a record, and not write it.
+            value, told["whistle-value"] = b"", "null"
+        if _length(value, key, headers) > MAX_LETTER_BYTES:
+            told["whistle-cut"] = f"value {len(value or b'')} bytes, key {len(key or b'')} bytes, {len(headers)} headers"
+            value, key, headers = (value or b"")[: MAX_LETTER_BYTES // 2], (key or b"")[: MAX_LETTER_BYTES // 4], []
+        return value, key, [*headers, *((name, text.encode()) for name, text in told.items())]
+
+
+def _length(value: bytes | None, key: bytes | None, headers: _Headers) -> int:
+    # Each header costs a few bytes more than it holds.
+    in_headers = sum(len(name.encode()) + len(text or b"") + 10 for name, text in headers)
+    return len(value or b"") + len(key or b"") + in_headers
 
 
 def cause_id(event: UUID, topic: str) -> UUID:
@@ -94,6 +125,9 @@ class Inlet:
         if self._clock.sample:
             # Nobody speaks from the future, not even a command stamped by the wall's clock.
             return min(event.time, self._clock.now())
+        # The broker's own clock, unless somebody has taken LogAppendTime off the topic.
+        if not _EARLIEST_MS <= record.timestamp < _LATEST_MS:
+            raise InvalidEventError(f"the record's timestamp {record.timestamp} is not of this century")
         return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 

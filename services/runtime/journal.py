@@ -25,10 +25,9 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from services.runtime.database import driver
 
 NOTHING = "nothing"
 """The type of the row of a cause from which nothing followed."""
@@ -89,14 +88,35 @@ class Journal:
         )
         # Every cause has ordinal 0, so this alone tells what has been handled.
         Index("journal_cause", self.rows.c.cause, unique=True, postgresql_where=self.rows.c.ordinal == 0)
+        self._insert = text(self._statement())
+
+    def _statement(self) -> str:
+        """Return one statement that writes any number of rows, each column as one array.
+
+        COPY would be no faster, and an owner stopped in the middle of it holds its locks for ever: only between
+        statements does `idle_in_transaction_session_timeout` end a transaction.
+        """
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        arrays = ", ".join(
+            f"CAST(:{column.name} AS {column.type.compile(dialect=dialect)}[])" for column in self.rows.columns
+        )
+        return f"INSERT INTO {self.schema}.journal ({', '.join(_COLUMNS)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names from our own code
 
     async def prepare(self, connection: AsyncConnection, shards: int) -> None:
-        """Make the shards' rows; refuse a count other than the one of the installation."""
-        await connection.execute(
-            text(f"INSERT INTO {self.schema}.shard (id) SELECT generate_series(0, :last) ON CONFLICT DO NOTHING"),
-            {"last": shards - 1},
-        )
+        """Make the shards' rows, once; refuse a count other than the one of the installation.
+
+        Raises:
+            ValueError: another count was installed; a fact would be handled under another lock than its state.
+
+        """
+        # Two replicas that start at once install one after the other.
+        await connection.execute(text(f"LOCK TABLE {self.schema}.shard IN SHARE ROW EXCLUSIVE MODE"))
         found = (await connection.execute(select(self.shards.c.id))).scalars().all()
+        if not found:
+            await connection.execute(
+                text(f"INSERT INTO {self.schema}.shard (id) SELECT generate_series(0, :last)"), {"last": shards - 1}
+            )
+            return
         if len(found) != shards:
             raise ValueError(
                 f"the schema {self.schema} was installed with {len(found)} shards, and the settings say {shards}: "
@@ -128,10 +148,7 @@ class Journal:
         """Write rows in bulk, and move their shards' `seq` to the last of them."""
         if not rows:
             return
-        raw = await driver(connection)
-        await raw.copy_records_to_table(
-            "journal", schema_name=self.schema, columns=_COLUMNS, records=[_record(row) for row in rows]
-        )
+        await connection.execute(self._insert, {name: [getattr(row, name) for row in rows] for name in _COLUMNS})
         last = {row.shard: row.seq for row in rows}
         await connection.execute(
             text(
@@ -178,7 +195,3 @@ _COLUMNS = (
     "topic",
     "at",
 )
-
-
-def _record(row: Row) -> tuple[object, ...]:
-    return tuple(getattr(row, column) for column in _COLUMNS)

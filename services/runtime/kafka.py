@@ -49,5 +49,6 @@ def consumer_options(name: str, instance: str) -> dict[str, Any]:
         "heartbeat_interval_ms": 1_000,
         "rebalance_timeout_ms": 20_000,
         "max_poll_interval_ms": 300_000,
-        "fetch_max_wait_ms": 40,
+        # A partition just read waits for the fetch under way: long enough to be cheap, short enough not to be felt.
+        "fetch_max_wait_ms": 100,
     }

@@ -16,6 +16,10 @@ PUBLISH_LIMIT_S = 60
 CONTENT_TYPE_HEADER = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 
 
+class NotPublishedError(Exception):
+    """The broker did not acknowledge in time; the process must end, so that nothing later overtakes what was sent."""
+
+
 class Relay:
     """Publishes the journal of one room."""
 
@@ -30,8 +34,8 @@ class Relay:
         Two processes may do so at once: they repeat the same ids, which every consumer knows.
 
         Raises:
-            KafkaError, TimeoutError: something was not acknowledged; the mark stands before it, and the process must
-                end, so that nothing later overtakes it.
+            KafkaError, NotPublishedError: something was not acknowledged; the mark stands before it, and the process
+                must end, so that nothing later overtakes it.
 
         """
         wanted = sorted(shards)
@@ -46,13 +50,17 @@ class Relay:
                 await self._journal.mark(connection, {row.shard: row.seq for row in rows})
 
     async def _send(self, rows: list[Row]) -> int:
-        async with asyncio.timeout(PUBLISH_LIMIT_S):
-            sent = [
-                await self._producer.send(
-                    row.topic, row.payload.encode(), key=str(row.aggregateid).encode(), headers=CONTENT_TYPE_HEADER
-                )
-                for row in rows
-                if row.topic is not None
-            ]
-            await asyncio.gather(*sent)
+        try:
+            async with asyncio.timeout(PUBLISH_LIMIT_S):
+                sent = [
+                    await self._producer.send(
+                        row.topic, row.payload.encode(), key=str(row.aggregateid).encode(), headers=CONTENT_TYPE_HEADER
+                    )
+                    for row in rows
+                    if row.topic is not None
+                ]
+                await asyncio.gather(*sent)
+        except TimeoutError as error:
+            # An error of its own: a bare time-out would be taken for a database that is away, and tried again.
+            raise NotPublishedError(f"{len(rows)} rows were not acknowledged within {PUBLISH_LIMIT_S} s") from error
         return len(sent)

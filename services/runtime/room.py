@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import stamina
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 from faststream.message import StreamMessage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from schemas.topics import Topic, dead_letters
+from schemas.topics import Topic, dead_letters, family
 from services.runtime.batch import Bench, Desk
 from services.runtime.clock import Clock, SampleClock, open_clock
-from services.runtime.database import connect, is_transient
+from services.runtime.database import connect, until_back
 from services.runtime.inlet import Cause, DeadLetter, Inlet
 from services.runtime.journal import Journal
 from services.runtime.kafka import METADATA_MAX_AGE_MS, consumer_options, producer
 from services.runtime.log import get
-from services.runtime.relay import Relay
+from services.runtime.relay import PUBLISH_LIMIT_S, Relay
 from services.runtime.settings import Settings
 
 BATCH_RECORDS = 1_000
@@ -33,6 +34,9 @@ POLL_MS = 10
 """A poll that finds nothing sleeps this long once more, and a single report would wait for it."""
 REVOKE_LIMIT_S = 15
 """Below the rebalance time-out: how long a revocation waits for the batch in flight."""
+STOP_LIMIT_S = 5
+LOOK_BEHIND_EVERY_S = 5
+"""How often an owner looks for rows that somebody committed late and never published."""
 log = get(__name__)
 
 
@@ -78,6 +82,7 @@ class Room:
     desk: Desk[Any, Any] = field(init=False)
     progress: dict[TopicPartition, Progress] = field(default_factory=dict, init=False)
     busy: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    in_hand: bool = field(default=False, init=False)
     failure: BaseException | None = field(default=None, init=False)
     _tasks: list[asyncio.Future[None]] = field(default_factory=list, init=False)
     _adopted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -94,7 +99,10 @@ class Room:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self.plumbing.producer.stop()
+            # It would wait for a broker that is away for as long as that takes; what is unsaid is in the journal.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_LIMIT_S):
+                    await self.plumbing.producer.stop()
             await self.plumbing.engine.dispose()
         if self.failure is None:
             return 0
@@ -103,14 +111,17 @@ class Room:
 
     async def _open(self) -> Plumbing:
         engine = connect(self.settings.database, self.name)
-        async with engine.begin() as connection:
-            await self.journal.prepare(connection, self.settings.kafka.shards)
+        async for attempt in until_back():
+            with attempt:
+                async with engine.begin() as connection:
+                    await self.journal.prepare(connection, self.settings.kafka.shards)
+                clock = await open_clock(engine)
         made = producer(self.settings.kafka, self.name)
         await made.start()
         return Plumbing(
             settings=self.settings,
             engine=engine,
-            clock=await open_clock(engine),
+            clock=clock,
             producer=made,
             journal=self.journal,
             bench=Bench(engine, self.journal, source=f"/{self.name}"),
@@ -126,7 +137,7 @@ class Room:
             apply_types=False,
             # On stop, let the batch in flight end.
             graceful_timeout=REVOKE_LIMIT_S,
-            logger=None,
+            logger=_PollErrors(self),
         )
         self._subscriber = broker.subscriber(
             pattern="|".join(topic.pattern for topic in self.topics),
@@ -172,20 +183,26 @@ class Room:
 
     async def _receive(self, records: Sequence[ConsumerRecord]) -> None:
         """Handle one poll; never raises, since FastStream would poll on and a later commit pass what failed."""
+        self.in_hand = True
         try:
             async with self.busy:
                 if self.failure is None:
                     await self._handle(records)
         except Exception as error:  # noqa: BLE001 - see above: the process ends instead
             self.fail(error)
+        finally:
+            self.in_hand = False
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
+        async for attempt in until_back():
+            with attempt:
+                await self.plumbing.clock.refresh()
         read = [self._read(record) for record in records]
         causes = [each for each in read if isinstance(each, Cause)]
         await self._bury([each for each in read if isinstance(each, DeadLetter)])
         if causes:
             await self.work(causes)
-        self._note(records, causes)
+        self._note(records, read)
         await self._commit(records)
 
     def _read(self, record: ConsumerRecord) -> Cause | DeadLetter:
@@ -197,42 +214,42 @@ class Room:
 
     async def work(self, happenings: Sequence[Any]) -> None:
         """Handle happenings and publish what follows; waits, visibly, for a database that is away."""
-        async for attempt in stamina.retry_context(
-            on=is_transient, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
-        ):
+        async for attempt in until_back():
             with attempt:
                 shards = await self.plumbing.bench.handle(self.desk, happenings)
                 await self.plumbing.relay.publish(shards)
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         """Keep what can never be handled: original key, bytes and headers, and where and why."""
-        for letter in letters:
-            record = letter.record
-            log.warning(
-                "a record can never be handled; it goes to the dead letters",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                reason=letter.reason,
-            )
-            origin = {
-                "whistle-topic": record.topic,
-                "whistle-partition": str(record.partition),
-                "whistle-offset": str(record.offset),
-                "whistle-reason": letter.reason,
-            }
-            await self.plumbing.producer.send_and_wait(
-                dead_letters(self.name),
-                value=record.value,
-                key=record.key,
-                headers=[*record.headers, *((name, text.encode()) for name, text in origin.items())],
+        sent = []
+        async with asyncio.timeout(PUBLISH_LIMIT_S):
+            for letter in letters:
+                record = letter.record
+                log.warning(
+                    "a record can never be handled; it goes to the dead letters",
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=record.offset,
+                    reason=letter.reason,
+                )
+                value, key, headers = letter.written()
+                sent.append(await self.plumbing.producer.send(dead_letters(self.name), value, key, headers=headers))
+            await asyncio.gather(*sent)
+
+    def _note(self, records: Sequence[ConsumerRecord], read: Sequence[Cause | DeadLetter]) -> None:
+        """Note how far each partition has been handled; a dead letter tells no instant, so the one before it stands."""
+        for record, each in zip(records, read, strict=True):
+            self._reach(
+                TopicPartition(record.topic, record.partition),
+                record.offset + 1,
+                each.at if isinstance(each, Cause) else None,
             )
 
-    def _note(self, records: Sequence[ConsumerRecord], causes: Sequence[Cause]) -> None:
-        instants = {cause.topic: cause.at for cause in causes}
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            self.progress[partition] = Progress(record.offset + 1, instants.get(record.topic))
+    def _reach(self, partition: TopicPartition, offset: int, instant: datetime | None) -> None:
+        """Note that everything before an offset has been handled, by whomever; what is known never goes back."""
+        before = self.progress.get(partition)
+        if before is None or offset > before.offset:
+            self.progress[partition] = Progress(offset, instant or (before.instant if before else None))
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
@@ -259,20 +276,52 @@ class Room:
         self._adopted.set()
 
     async def adopt(self) -> None:
-        """Whenever partitions came: learn where they stand, and publish what their former owner left; for ever."""
+        """Whenever partitions came, learn where they stand, and publish what their former owner left; for ever.
+
+        Look again from time to time: a former owner may commit its last batch only now, and die before it says it.
+        """
         while True:
-            await self._adopted.wait()
-            self._adopted.clear()
-            owned = self.consumer.assignment()
-            self.progress = {each: progress for each, progress in self.progress.items() if each in owned}
-            new = [each for each in owned if each not in self.progress]
-            beginnings = await self.consumer.beginning_offsets(new) if new else {}
-            for each in new:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_BEHIND_EVERY_S):
+                    await self._adopted.wait()
+            if self._adopted.is_set():
+                self._adopted.clear()
+                await self._learn()
+            async for attempt in until_back():
+                with attempt:
+                    async with self.busy:
+                        await self.plumbing.relay.publish(self.shards())
+
+    async def _learn(self) -> None:
+        """Learn how far the partitions of this process have been handled, by whomever."""
+        owned = self.consumer.assignment()
+        self._judge_partitions({each.topic for each in owned})
+        try:
+            beginnings = await self.consumer.beginning_offsets(list(owned)) if owned else {}
+            for each in owned:
                 committed = await self.consumer.committed(each)
-                # A batch may have been handled meanwhile, and knows better.
-                self.progress.setdefault(each, Progress(beginnings[each] if committed is None else committed))
-            async with self.busy:
-                await self.plumbing.relay.publish(self.shards())
+                self._reach(each, beginnings[each] if committed is None else committed, None)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            log.warning("where partitions stand could not be read; it is tried again", error=repr(error))
+            self._adopted.set()
+            await asyncio.sleep(1)
+        self.progress = {each: progress for each, progress in self.progress.items() if each in owned}
+
+    def _judge_partitions(self, topics: set[str]) -> None:
+        """Refuse topics that are cut otherwise than the settings say: some shards would have no owner."""
+        partitions, shards = self.settings.kafka.partitions, self.settings.kafka.shards
+        if shards % partitions:
+            raise ValueError(f"{partitions} partitions don't divide {shards} shards")
+        for topic in topics if self.anchor else ():
+            found = family(topic)
+            count = len(self.consumer.partitions_for_topic(topic) or ())
+            if found and found[0].party != "community" and count not in {0, partitions}:
+                raise ValueError(
+                    f"{topic} has {count} partitions, and the settings say {partitions}: "
+                    f"set WHISTLE_KAFKA__PARTITIONS={count} for every room"
+                )
 
     async def revoked(self) -> None:
         """Wait for the batch in flight, within a limit: its offsets are still ours to commit."""
@@ -298,6 +347,28 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         """Take new partitions over."""
         if assigned:
             self._room.assigned()
+
+
+class _PollErrors:
+    """FastStream's logger: what fails while it polls is told, and ends the process unless waiting mends it.
+
+    FastStream itself would sleep and poll on for ever, unseen.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def log(
+        self, level: int, message: object, /, *, exc_info: object = None, extra: Mapping[str, object] | None = None
+    ) -> None:
+        """Take one line; `extra` tells the topics, which every line of a room is about."""
+        del extra
+        if level < logging.ERROR:
+            return
+        if isinstance(exc_info, KafkaError) and exc_info.retriable:
+            log.warning("Kafka did not answer while polling; it is asked again", error=repr(exc_info))
+        else:
+            self._room.fail(exc_info if isinstance(exc_info, BaseException) else RuntimeError(str(message)))
 
 
 async def _whole(records: Sequence[ConsumerRecord]) -> StreamMessage[Any]:

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+from uuid import UUID
 
-import stamina
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.database import is_transient
+from services.runtime.database import until_back
+from services.runtime.log import get
 from services.runtime.room import Room
 
 EVERY_S = 0.1
 AT_ONCE = 1_000
+UNSEEN = timedelta(seconds=1)
+"""A record gets its instant before its replicas have it, and only then can be seen: so long an end is not believed."""
+log = get(__name__)
 
 
 class Sweepable(Protocol):
@@ -32,43 +38,74 @@ async def sweep(room: Room) -> None:
     """Fire what is due, for ever."""
     while True:
         await asyncio.sleep(EVERY_S)
-        async for attempt in stamina.retry_context(
-            on=is_transient, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
-        ):
+        async for attempt in until_back():
             with attempt:
-                while await _sweep_once(room):
-                    pass
+                fired: set[UUID] = set()
+                while found := await _sweep_once(room):
+                    if found <= fired:
+                        # Handled, and due all the same: going on at once would only be faster in vain.
+                        log.error("what was fired is still due: report this bug", happenings=sorted(map(str, found))[:3])
+                        break
+                    fired |= found
 
 
-async def _sweep_once(room: Room) -> bool:
-    """Fire one batch; tell whether there may be more."""
+async def _sweep_once(room: Room) -> set[UUID]:
+    """Fire one batch, and return what it held; empty when there is no more."""
     desk: Sweepable = room.desk  # type: ignore[assignment]
     async with room.busy:
-        horizons = await _horizons(room)
-        if not horizons:
-            return False
+        await room.plumbing.clock.refresh()
+        now = room.plumbing.clock.now()
+        async with room.plumbing.engine.connect() as connection:
+            if not await desk.due(connection, dict.fromkeys(room.shards(), now), 1):
+                return set()
+        # Only now, since asking the broker how far it is costs more than asking the index.
+        horizons = await _horizons(room, now)
         async with room.plumbing.engine.connect() as connection:
             due = await desk.due(connection, horizons, AT_ONCE)
         if due:
             await room.work(due)
-        return bool(due)
+        return {each.id for each in due}
 
 
-async def _horizons(room: Room) -> dict[int, datetime]:
-    """Return up to which instant each owned shard's deadlines may fire.
+async def _horizons(room: Room, now: datetime) -> dict[int, datetime]:
+    """Return up to which instant each owned shard's deadlines may fire; a shard of which that isn't known is absent.
 
     That is now, if everything written to the shard's partitions so far has been handled; otherwise the instant of the
-    last record handled, since an acknowledgement given in time may still wait to be read.
+    last record handled, since an acknowledgement given in time may still wait to be read. In sample time, in which
+    records tell their own instants in any order, nothing fires before everything has been handled.
     """
     owned = room.consumer.assignment()
-    now = room.plumbing.clock.now()
-    ends = await room.consumer.end_offsets(list(owned)) if owned else {}
+    try:
+        ends = await room.consumer.end_offsets(list(owned)) if owned else {}
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        log.warning("how far topics reach could not be read; no deadline fires", error=repr(error))
+        return {}
+    sample = room.plumbing.clock.sample
     reached: dict[int, datetime | None] = {}
     for each in owned:
         progress = room.progress.get(each)
-        until = None if progress is None else now if progress.offset >= ends[each] else progress.instant
+        until: datetime | None = None
+        if progress is not None and await _at_end(room, each, progress.offset, ends[each]):
+            until = now if sample else now - UNSEEN
+        elif progress is not None and not sample:
+            until = progress.instant
         earlier = reached.get(each.partition, now)
         reached[each.partition] = None if until is None or earlier is None else min(until, earlier)
     partitions = room.settings.kafka.partitions
     found = {shard: reached.get(shard % partitions) for shard in room.shards()}
     return {shard: until for shard, until in found.items() if until is not None}
+
+
+async def _at_end(room: Room, partition: TopicPartition, handled: int, end: int) -> bool:
+    """Tell whether everything up to an end has been handled."""
+    if handled >= end:
+        return True
+    # What is left may be nothing to handle: the marks of a stranger's transaction take offsets too, and only the
+    # position passes them. It passes a batch in hand as well, which is not handled yet.
+    try:
+        position = await room.consumer.position(partition)
+    except IllegalStateError:
+        return False
+    return position >= end and not room.in_hand

@@ -64,7 +64,7 @@ def test_the_embedded_servers_are_left_out(stages: list[list[Instruction]]) -> N
     """What only a house on one machine needs is taken out again before the image is made of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     local = {re.split(r"[<>=]", each)[0] for each in project["optional-dependencies"]["local"]}
-    (removed,) = re.findall(r"pip uninstall --yes ([\w -]+)", " ".join(rest for _, rest in stages[0]))
+    (removed,) = re.findall(r"pip uninstall --yes ([\w -]+)", "\n".join(rest for _, rest in stages[0]))
     assert set(removed.split()) == local
 
 

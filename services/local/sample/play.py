@@ -20,7 +20,7 @@ from schemas.response import Response
 from schemas.topics import REPORTS
 from services.department.client import Department
 from services.local.errors import LocalError
-from services.local.sample import Act, Sample
+from services.local.sample import Act, Inspection, Report, Sample
 from services.publisher.client import Publisher
 from services.runtime.settings import Settings
 from services.runtime.speaker import Speaker
@@ -60,6 +60,7 @@ class Cast:
 
     def __init__(self, sample: Sample, settings: Settings) -> None:
         self._sample = sample
+        self._openings: tuple[Report | Inspection, ...] = (*sample.reports, *sample.inspections)
         self._settings = settings
         self._publishers: dict[str, Publisher] = {}
         self._communities: dict[str, Speaker] = {}
@@ -71,7 +72,7 @@ class Cast:
         """Connect everybody who has a line, and disconnect them at the end."""
         async with AsyncExitStack() as stack:
             self._supervision = await stack.enter_async_context(Supervision(self._settings))
-            for code in sorted({each.community for each in (*self._sample.reports, *self._sample.inspections)}):
+            for code in sorted({each.community for each in self._openings}):
                 self._publishers[code] = await stack.enter_async_context(Publisher(code, self._settings))
             listening: list[asyncio.Task[None]] = []
             for by in sorted({act.by for act in self._sample.script}):
@@ -98,7 +99,7 @@ class Cast:
         for community, publisher in self._publishers.items():
             facts = [
                 (each.id, each.fact, tick)
-                for each in (*self._sample.reports, *self._sample.inspections)
+                for each in self._openings
                 if each.tick == tick and each.community == community
             ]
             if facts:

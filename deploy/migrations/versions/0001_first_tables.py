@@ -7,7 +7,6 @@ Revises:
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -201,11 +200,12 @@ def upgrade() -> None:
         sa.Column("incident", sa.Uuid(), nullable=False),
         sa.Column("department", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("incident", "department", "name"),
         schema="ledger",
     )
-    op.create_index(op.f("ix_ledger_clock_due_at"), "clock", ["due_at"], unique=False, schema="ledger")
+    op.create_index("clock_due", "clock", ["due_at"], unique=False, schema="ledger")
     op.create_table(
         "entry",
         sa.Column("incident", sa.Uuid(), nullable=False),
@@ -244,7 +244,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         schema="ledger",
     )
-    op.create_index(op.f("ix_ledger_incident_kind"), "incident", ["kind", "reported_at"], unique=False, schema="ledger")
+    op.create_index("incident_kind", "incident", ["kind", "reported_at"], unique=False, schema="ledger")
     op.create_table(
         "inspection",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -317,10 +317,10 @@ def downgrade() -> None:
     op.drop_index("journal_cause", table_name="journal", schema="ledger", postgresql_where=sa.text("ordinal = 0"))
     op.drop_table("journal", schema="ledger")
     op.drop_table("inspection", schema="ledger")
-    op.drop_index(op.f("ix_ledger_incident_kind"), table_name="incident", schema="ledger")
+    op.drop_index("incident_kind", table_name="incident", schema="ledger")
     op.drop_table("incident", schema="ledger")
     op.drop_table("entry", schema="ledger")
-    op.drop_index(op.f("ix_ledger_clock_due_at"), table_name="clock", schema="ledger")
+    op.drop_index("clock_due", table_name="clock", schema="ledger")
     op.drop_table("clock", schema="ledger")
     op.drop_index("telling_at", table_name="telling", schema="supervision")
     op.drop_table("telling", schema="supervision")

@@ -1,0 +1,111 @@
+"""What the department's commands do: look into the inbox, follow the stream, and speak with the department's voice."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from schemas.event import Event, dump, isoformat
+from schemas.response import Response
+from services.configured import ConfigurationError, load
+from services.department import store
+from services.department.client import Department, Dispatch
+from services.domain.configuration import Configuration
+from services.runtime.clock import open_clock
+from services.runtime.database import connect
+from services.runtime.settings import Settings
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
+
+
+async def show_inbox(settings: Settings, department: str, *, everything: bool, as_json: bool) -> None:
+    """Print what the department owes."""
+    configuration = _known(settings, department)
+    engine = connect(settings.database, "department-inbox")
+    async with engine.connect() as connection:
+        items = await store.inbox(connection, department, everything=everything)
+    now = (await open_clock(engine)).now()
+    await engine.dispose()
+    if as_json:
+        typer.echo(json.dumps([_row(each) for each in items], ensure_ascii=False))
+        return
+    table = Table(title=f"{department}: {len(items)} obligations (责任)", title_justify="left")
+    for heading in ("status", "due", "role", "round", "category", "community", "incident", "what"):
+        table.add_column(heading, no_wrap=heading == "incident")
+    for item in items:
+        late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
+        table.add_row(
+            item.status,
+            late + local(item.due_at, configuration.calendar.zone),
+            item.issued.role,
+            str(item.round),
+            item.issued.category,
+            item.issued.community,
+            str(item.incident),
+            escape(plain(item.refused or item.issued.description[:60])),
+        )
+    Console(width=width()).print(table)
+
+
+def _row(item: store.Item) -> dict[str, object]:
+    return {
+        "incident": str(item.incident),
+        "status": item.status,
+        "round": item.round,
+        "deadlines": {name: isoformat(at) for name, at in item.deadlines.items()},
+        "refused": item.refused or None,
+        "dispatch": item.issued.model_dump(mode="json", exclude_none=True),
+    }
+
+
+async def show_stream(settings: Settings, department: str, *, from_start: bool, as_json: bool) -> None:
+    """Print the department's stream as it comes."""
+    configuration = _known(settings, department)
+    listener = Department(department, settings)
+    async for dispatch in listener.dispatches("earliest" if from_start else "latest"):
+        if as_json:
+            event = Event(dispatch.id, "/router", dispatch.incident, dispatch.at, dispatch.fact)
+            typer.echo(dump(event).decode())
+        else:
+            typer.echo(_line(dispatch, configuration))
+
+
+def _line(dispatch: Dispatch, configuration: Configuration) -> str:
+    said = dispatch.fact.model_dump(mode="json", exclude_none=True)
+    told = " · ".join(f"{name} {said[name]}" for name in ("status", "round", "deadline", "category") if name in said)
+    what = plain(str(said.get("description") or said.get("reason") or said.get("note") or ""))[:80]
+    name = dispatch.fact.type.split(".")[2]
+    return f"{local(dispatch.at, configuration.calendar.zone)}  {name:9} {dispatch.incident}  {told}  {what}"
+
+
+async def respond(settings: Settings, department: str, asked: str, fact: Response) -> None:
+    """Say something about an incident."""
+    _known(settings, department)
+    incident = whole_id(asked) or await _find(settings, department, asked)
+    async with Department(department, settings) as speaker:
+        event = await speaker.respond(incident, fact)
+    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); the inbox shows what became of it.")
+
+
+async def _find(settings: Settings, department: str, asked: str) -> UUID:
+    engine = connect(settings.database, "department-command")
+    async with engine.connect() as connection:
+        found = await store.find(connection, department, asked)
+    await engine.dispose()
+    return one(found, asked, "incident").incident
+
+
+def _known(settings: Settings, department: str) -> Configuration:
+    """Return the configuration, if it knows the department."""
+    try:
+        configuration = load(settings.config)
+    except ConfigurationError as error:
+        stop(str(error))
+    codes = [each.code for each in configuration.directory.departments]
+    if department not in codes:
+        stop(f"There is no department {department} in the directory, only: {', '.join(codes)}.", BAD_INPUT)
+    return configuration

@@ -1,0 +1,188 @@
+// The ledger's page: asks every two seconds and shows what it is told. Everything from reports is set as text.
+"use strict";
+
+const EVERY_MS = 2000;
+const words = JSON.parse(document.getElementById("words").textContent);
+const $ = (id) => document.getElementById(id);
+let shown = "";
+
+/** Make an element; children are elements, or strings that become text. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+const english = (text) => make("span", { lang: "en" }, text);
+const both = ([zh, en]) => [zh + " ", english(en)];
+const header = (zh, en, kind = "") => make("th", { scope: "col", class: kind }, zh + " ", english(en));
+const number = (value, red = false) =>
+  make("td", { class: "number" + (value ? (red ? " red" : "") : " zero") }, String(value));
+
+function table(label, columns, rows, foot = []) {
+  const head = make("thead", {}, make("tr", {}, ...columns));
+  const made = make("table", { "aria-label": label }, head, make("tbody", {}, ...rows));
+  if (foot.length) made.append(make("tfoot", {}, ...foot));
+  return made;
+}
+
+// --- the lines that can be opened ---------------------------------------------------------------------------------
+
+function opening(row, ...cells) {
+  const button = make("button", { type: "button", class: "id", "data-id": row.id }, row.id.slice(0, 13));
+  button.setAttribute("aria-label", "经过 history " + row.id);
+  const line = make("tr", { class: "open" }, make("td", {}, button), ...cells);
+  line.addEventListener("click", () => history(row.id));
+  return line;
+}
+function matter(row) {
+  const [zh, en] = words.kinds[row.kind] || [row.kind, ""];
+  return [
+    make("td", {}, `${zh} · ${row.category}`, make("small", { lang: "en" }, `${en} · ${row.code}`)),
+    make("td", {}, row.community, make("small", {}, row.place)),
+    make("td", { class: "what" }, row.what),
+  ];
+}
+const MATTER = [["事件", "incident"], ["类别", "kind"], ["地点", "where"], ["内容", "what"]];
+
+function unowned(rows) {
+  const columns = [...MATTER, ["上报", "reported"]].map(([zh, en]) => header(zh, en));
+  const lines = rows.map((row) => opening(row, ...matter(row),
+    make("td", { class: "when", "data-label": "上报" }, row.reported),
+    labelled(number(row.escalations, true), "升级")));
+  return cards(table("无人负责", [...columns, header("升级", "escalated", "number")], lines));
+}
+function overdue(rows) {
+  const columns = [...MATTER, ["谁", "who"], ["期限", "due"]].map(([zh, en]) => header(zh, en));
+  return cards(table("逾期", columns, rows.map((row) => opening(row, ...matter(row),
+    make("td", { "data-label": "谁" }, row.unit),
+    make("td", { class: "when red", "data-label": "期限" }, `${row.deadline.zh} ${row.due}`,
+      make("small", { lang: "en" }, row.deadline.en))))));
+}
+function items(rows) {
+  const columns = [...MATTER, ["状态", "status"], ["责任", "owner"], ["期限", "due"]].map(([zh, en]) => header(zh, en));
+  return cards(table("清单", columns, rows.map((row) => opening(row, ...matter(row),
+    make("td", {}, ...both(words.statuses[row.status] || [row.status, ""])),
+    make("td", {}, row.lead || "—", make("small", {}, row.owners)),
+    make("td", { class: "when" + (row.late ? " red" : "") }, row.due || "—")))));
+}
+function labelled(cell, label) { cell.dataset.label = label; return cell; }
+function cards(made) { made.classList.add("cards"); return made; }
+
+function first(name, found, show) {
+  $(name + "-total").textContent = found.total;
+  $(name).parentElement.classList.toggle("none", found.total === 0);
+  const inside = found.total ? [show(found.rows)] : [make("p", { class: "nothing" }, "没有 ", english("none"))];
+  const left = found.total - found.rows.length;
+  if (left > 0) inside.push(all(name, `另有 ${left} 项，查看全部`, `${left} more, show all`));
+  $(name).replaceChildren(...inside);
+}
+function all(name, zh, en) {
+  const button = make("button", { type: "button", class: "more", "data-id": "all-" + name }, zh + " ", english(en));
+  button.addEventListener("click", () => list(name));
+  return button;
+}
+
+// --- the tables of numbers ----------------------------------------------------------------------------------------
+
+const LIST_OF = { demand: "demands", suggestion: "suggestions", hazard: "hazards", dispute: "disputes", instability: "instabilities" };
+
+function counts(one) {
+  const present = Object.keys(words.statuses).filter((status) => one.total[status]);
+  const cells = (statuses) => [
+    ...present.map((status) => number(statuses[status] || 0)),
+    number(Object.values(statuses).reduce((sum, each) => sum + each, 0)),
+  ];
+  const columns = [header("社区", "community"), ...present.map((each) => header(...words.statuses[each], "number")), header("合计", "total", "number")];
+  const rows = one.rows.map((row) => make("tr", {}, make("td", {}, row.name), ...cells(row.statuses)));
+  const foot = [make("tr", {}, make("th", { scope: "row" }, "合计 ", english("total")), ...cells(one.total))];
+  const [zh, en] = words.kinds[one.kind];
+  const title = make("h2", {}, make("span", {}, zh + " ", english(en)), all(LIST_OF[one.kind], "逐条", "line by line"));
+  return make("section", {}, title, make("div", { class: "scroll" }, table(zh, columns, rows, foot)));
+}
+function burdens(rows) {
+  const columns = [header("部门", "department"), ...[["在办", "owed"], ["逾期", "overdue"], ["曾逾期", "ever late"], ["办结", "done"]].map(([zh, en]) => header(zh, en, "number"))];
+  return table("谁负责什么", columns, rows.map((row) => make("tr", {}, make("td", {}, row.name),
+    number(row.owed), number(row.overdue, true), number(row.late), number(row.done))));
+}
+const BAD = new Set(["unowned.demand_or_suggestion", "unowned.hazard", "lost", "duplicates"]);
+function figure(one) {
+  const unknown = one.value === null;
+  const red = unknown || (BAD.has(one.name) && one.value > 0);
+  return make("div", {}, make("dt", {}, one.zh + " ", english(one.en)), make("dd", red ? { class: "red" } : {}, unknown ? "未知" : String(one.value)));
+}
+
+// --- one after another --------------------------------------------------------------------------------------------
+
+function show(found) {
+  $("at").textContent = found.at;
+  $("sample").hidden = !found.sample;
+  const { at, ...rest } = found;
+  const text = JSON.stringify(rest);
+  if (text === shown) return;
+  shown = text;
+  const focused = document.activeElement?.dataset?.id;
+  first("unowned", found.unowned, unowned);
+  first("overdue", found.overdue, overdue);
+  $("lists").replaceChildren(...found.lists.map(counts));
+  $("burdens").replaceChildren(burdens(found.burdens));
+  $("figures").replaceChildren(...found.figures.map(figure));
+  $("trouble").hidden = !found.trouble;
+  $("trouble").textContent = found.trouble ? `丢失未知 what was lost is not known: ${found.trouble}` : "";
+  // Whoever is moving through the page by keyboard stays where they are.
+  if (focused && !$("dialog").open) document.querySelector(`main [data-id="${CSS.escape(focused)}"]`)?.focus();
+}
+
+let state = "";
+function tell(now, zh, en) {
+  if (state === now) return;
+  state = now;
+  $("state").className = "state " + now;
+  $("state").replaceChildren(zh + " ", english(en));
+}
+
+async function ask(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(10000) });
+  if (!response.ok) throw new Error(String(response.status));
+  return response.json();
+}
+async function look() {
+  try {
+    show(await ask("/api/summary"));
+    tell("on", "实时", "live");
+  } catch {
+    tell("off", "连接中断，数字可能已过时", "no answer: what is shown may be old");
+  }
+  setTimeout(look, EVERY_MS);
+}
+
+// --- the dialog ---------------------------------------------------------------------------------------------------
+
+let back = null;
+let wanted = 0;
+async function open(title, path, body) {
+  const mine = ++wanted;
+  const dialog = $("dialog");
+  if (!dialog.open) { back = document.activeElement?.dataset?.id; dialog.showModal(); }
+  $("dialog-title").replaceChildren(...title);
+  $("dialog-body").replaceChildren("…");
+  $("dialog-title").focus();
+  let inside;
+  try { inside = body(await ask(path)); } catch { inside = make("p", { class: "notice" }, "读取失败 ", english("it could not be read")); }
+  if (mine === wanted) $("dialog-body").replaceChildren(inside);
+}
+const TITLES = { unowned: ["无人负责", "nobody owns"], overdue: ["逾期", "overdue"], ...Object.fromEntries(Object.entries(LIST_OF).map(([kind, name]) => [name, words.kinds[kind]])) };
+const SHOWS = { unowned, overdue };
+function list(name) { open(both(TITLES[name]), "/api/lists/" + name, SHOWS[name] || items); }
+function history(id) {
+  open(["经过 ", english("history"), " " + id], "/api/incidents/" + encodeURIComponent(id), (found) =>
+    make("ol", { class: "history" }, ...found.entries.map((entry) => make("li", { class: entry.type },
+      make("span", { class: "when" }, entry.at),
+      make("span", { class: "act" }, entry.zh + " ", english(entry.en), make("span", { class: "who" }, [entry.who, entry.by].filter(Boolean).join(" · "))),
+      make("p", {}, entry.what)))));
+}
+$("close").addEventListener("click", () => $("dialog").close());
+$("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
+$("dialog").addEventListener("close", () => { if (back) document.querySelector(`main [data-id="${CSS.escape(back)}"]`)?.focus(); });
+
+look();

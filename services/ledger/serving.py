@@ -1,0 +1,91 @@
+"""Serves the page beside the consumer, in the same process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from services.domain.configuration import Configuration
+from services.ledger.lost import Arrivals
+from services.ledger.names import named
+from services.ledger.page import Ledger, make_page
+from services.ledger.reading import Unreadable
+from services.runtime.database import is_transient
+from services.runtime.log import get
+from services.runtime.room import Plumbing
+
+LOOK_EVERY_S = 10
+"""How often the communities' topics are compared with the ledger."""
+CLOSE_LIMIT_S = 1
+log = get(__name__)
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to the room."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port; raises OSError."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen()
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+async def serve(plumbing: Plumbing, configuration: Configuration, listening: socket.socket) -> None:
+    """Serve the page until cancelled."""
+    names = named(configuration)
+    ledger = Ledger(plumbing.engine, plumbing.clock, names)
+    arrivals = Arrivals(plumbing.settings.kafka, names.communities)
+    host, port = listening.getsockname()[:2]
+    # uvicorn tells of its own start and end what the room tells already.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        make_page(ledger, host),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=CLOSE_LIMIT_S,
+    )
+    server = Server(config)
+    looking = asyncio.ensure_future(_look(ledger, arrivals))
+    log.info("the page is served", page=f"http://{host}:{port}/")
+    try:
+        await server.serve([listening])
+        raise RuntimeError("the page's server has ended by itself")
+    except asyncio.CancelledError:
+        await server.shutdown([listening])
+        raise
+    finally:
+        looking.cancel()
+        listening.close()
+
+
+async def _look(ledger: Ledger, arrivals: Arrivals) -> None:
+    """See again and again whether a report was lost; what can't be known is shown as unknown."""
+    while True:
+        try:
+            ledger.lost, ledger.trouble = await arrivals.lost(ledger.engine), ""
+        except Unreadable as error:
+            ledger.lost, ledger.trouble = None, str(error)
+        except Exception as error:
+            if not is_transient(error):
+                log.exception("looking for lost reports failed")
+            ledger.lost, ledger.trouble = None, "the ledger can't look just now"
+        await asyncio.sleep(LOOK_EVERY_S)

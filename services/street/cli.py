@@ -1,0 +1,194 @@
+"""`whistle street`: what an officer of the street does, each act said on the street's own topic."""
+
+# The commands import what they need when they run: `whistle --help` must be quick.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from schemas.decision import Decision
+
+app = typer.Typer(no_args_is_help=True, help="Decide, call, confirm and answer, as an officer of the street.")
+
+As = Annotated[str, typer.Option("--as", metavar="STREET", help="The code of the street you speak for.")]
+By = Annotated[str, typer.Option("--by", help="Your post, as the history names it.")]
+Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, or its first characters.")]
+Department = Annotated[str, typer.Option("--department", help="The code of the department it is about.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; whoever it concerns reads it.")]
+Note = Annotated[str, typer.Option("--note", help="A remark, for the history.")]
+Json = Annotated[bool, typer.Option("--json", help="One array on one line.")]
+
+
+@app.command()
+def inbox(*, street: As, as_json: Json = False) -> None:
+    """List what the street owes, the most urgent first: reports to decide, work to confirm, answers to give."""
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import run
+    from services.street.desk import show_inbox
+
+    run(show_inbox(Settings.load(), street, as_json=as_json))
+
+
+@app.command()
+def call(
+    incident: Which,
+    *,
+    street: As,
+    department: Annotated[
+        list[str] | None, typer.Option("--department", help="Whom to call, the lead first; else whom the rules name.")
+    ] = None,
+    kind: Annotated[str, typer.Option("--kind", help="general, enforcement or emergency")] = "general",
+    note: Note = "",
+    by: By = "officer",
+) -> None:
+    """Blow the whistle: call departments (呼叫)."""
+    from schemas import decision
+
+    fields = {"by": by, "kind": kind, "departments": tuple(department or ()), "note": note}
+    _say(street, incident, decision.Called, fields)
+
+
+@app.command()
+def solve(
+    incident: Which,
+    *,
+    street: As,
+    section: Annotated[list[str], typer.Option("--section", help="The street's own section that does the work.")],
+    note: Note = "",
+    by: By = "officer",
+) -> None:
+    """Set the street's own sections to work; no whistle is needed."""
+    from schemas import decision
+
+    _say(street, incident, decision.Called, {"by": by, "departments": tuple(section), "note": note})
+
+
+@app.command()
+def attach(
+    incident: Which,
+    *,
+    street: As,
+    to: Annotated[str, typer.Option("--to", metavar="INCIDENT", help="The incident that it repeats.")],
+    by: By = "officer",
+) -> None:
+    """Attach a report to the incident it repeats: it is answered with that one."""
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import run
+    from services.street.desk import attach as attach_to
+
+    run(attach_to(Settings.load(), street, incident, to, by))
+
+
+@app.command()
+def refuse(incident: Which, *, street: As, reason: Reason, by: By = "officer") -> None:
+    """Don't take a matter on; the reporter is answered with the reason."""
+    from schemas import decision
+
+    _say(street, incident, decision.Refused, {"by": by, "reason": reason})
+
+
+@app.command()
+def insist(incident: Which, *, street: As, department: Department, reason: Reason, by: By = "officer") -> None:
+    """Don't accept a department's refusal (责成): a new round begins."""
+    from schemas import decision
+
+    _say(street, incident, decision.Insisted, {"by": by, "department": department, "reason": reason})
+
+
+@app.command()
+def confirm(
+    incident: Which,
+    *,
+    street: As,
+    department: Annotated[str | None, typer.Option("--department", help="Only this one's work; else all.")] = None,
+    note: Note = "",
+    by: By = "officer",
+) -> None:
+    """Confirm what departments have resolved (确认)."""
+    from schemas import decision
+
+    _say(street, incident, decision.Confirmed, {"by": by, "department": department, "note": note})
+
+
+@app.command("send-back")
+def send_back(incident: Which, *, street: As, department: Department, reason: Reason, by: By = "officer") -> None:
+    """Send a department's work back (返工): a new round begins."""
+    from schemas import decision
+
+    _say(street, incident, decision.SentBack, {"by": by, "department": department, "reason": reason})
+
+
+@app.command()
+def withdraw(incident: Which, *, street: As, department: Department, reason: Reason, by: By = "officer") -> None:
+    """Take a department's obligation back."""
+    from schemas import decision
+
+    _say(street, incident, decision.Withdrawn, {"by": by, "department": department, "reason": reason})
+
+
+@app.command()
+def grant(
+    incident: Which,
+    *,
+    street: As,
+    department: Department,
+    request: Annotated[str, typer.Option("--request", help="extension or parking")] = "extension",
+    note: Note = "",
+    by: By = "officer",
+) -> None:
+    """Grant what a department asked for."""
+    from schemas import decision
+
+    fields = {"by": by, "department": department, "request": request, "note": note}
+    _say(street, incident, decision.Granted, fields)
+
+
+@app.command()
+def deny(
+    incident: Which,
+    *,
+    street: As,
+    department: Department,
+    reason: Reason,
+    request: Annotated[str, typer.Option("--request", help="extension or parking")] = "extension",
+    by: By = "officer",
+) -> None:
+    """Don't grant what a department asked for."""
+    from schemas import decision
+
+    fields = {"by": by, "department": department, "request": request, "reason": reason}
+    _say(street, incident, decision.Denied, fields)
+
+
+@app.command()
+def answer(
+    incident: Which,
+    *,
+    street: As,
+    text: Annotated[str, typer.Option("--answer", help="The public answer, as the reporter reads it.")],
+    by: By = "officer",
+) -> None:
+    """Give the public answer (答复); everyone who reported it gets it."""
+    from schemas import decision
+
+    _say(street, incident, decision.Answered, {"by": by, "answer": text})
+
+
+def _say(street: str, incident: str, kind: type[Decision], fields: Mapping[str, object]) -> None:
+    from pydantic import ValidationError
+
+    from schemas.event import explain
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import BAD_INPUT, run, stop
+    from services.street.desk import decide
+
+    try:
+        fact = kind.model_validate(fields)
+    except ValidationError as error:
+        stop(f"{explain(error)}.", BAD_INPUT)
+    run(decide(Settings.load(), street, incident, fact))

@@ -1,0 +1,90 @@
+"""`whistle supervision`: who was told of which broken promise, and what supervision does about it."""
+
+# The commands import what they need when they run: `whistle --help` must be quick.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from schemas.action import Action
+
+app = typer.Typer(no_args_is_help=True, help="See who was told of which broken promise, remind, and approve.")
+
+By = Annotated[str, typer.Option("--by", help="Your post, as the history names it.")]
+Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's whole id.")]
+Department = Annotated[str, typer.Option("--department", help="The code of the department it is about.")]
+Request = Annotated[str, typer.Option("--request", help="extension or parking")]
+
+
+@app.command("list")
+def list_(
+    *,
+    incident: Annotated[str | None, typer.Option("--incident", help="Only this incident's; its whole id.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One array on one line.")] = False,
+) -> None:
+    """List who was told of which escalation, the newest first."""
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import run
+    from services.supervision.desk import show
+
+    run(show(Settings.load(), incident, limit, as_json=as_json))
+
+
+@app.command()
+def remind(
+    incident: Which,
+    *,
+    department: Annotated[str | None, typer.Option("--department", help="Whom; the street, if left out.")] = None,
+    note: Annotated[str, typer.Option("--note")] = "",
+    by: By = "supervision-office",
+) -> None:
+    """Remind by hand (催办)."""
+    from schemas import action
+
+    _say(incident, action.Reminded, {"by": by, "department": department, "note": note})
+
+
+@app.command()
+def grant(
+    incident: Which, *, department: Department, request: Request = "parking", by: By = "supervision-office"
+) -> None:
+    """Grant what only supervision may grant."""
+    from schemas import action
+
+    _say(incident, action.Granted, {"by": by, "department": department, "request": request})
+
+
+@app.command()
+def deny(
+    incident: Which,
+    *,
+    department: Department,
+    reason: Annotated[str, typer.Option("--reason", help="Why; the department reads it.")],
+    request: Request = "parking",
+    by: By = "supervision-office",
+) -> None:
+    """Don't grant what only supervision may grant."""
+    from schemas import action
+
+    _say(incident, action.Denied, {"by": by, "department": department, "request": request, "reason": reason})
+
+
+def _say(incident: str, kind: type[Action], fields: Mapping[str, object]) -> None:
+    from pydantic import ValidationError
+
+    from schemas.event import explain
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import BAD_INPUT, run, stop
+    from services.supervision.desk import act
+
+    try:
+        fact = kind.model_validate(fields)
+    except ValidationError as error:
+        stop(f"{explain(error)}.", BAD_INPUT)
+    run(act(Settings.load(), incident, fact))

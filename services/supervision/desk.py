@@ -1,0 +1,65 @@
+"""What supervision's commands do: show who was told, and speak with supervision's voice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from schemas.action import Action
+from services.configured import ConfigurationError, load
+from services.runtime.database import connect
+from services.runtime.settings import Settings
+from services.runtime.terminal import BAD_INPUT, local, plain, stop, whole_id, width
+from services.supervision import store
+from services.supervision.client import Supervision
+
+
+async def show(settings: Settings, incident: str | None, limit: int, *, as_json: bool) -> None:
+    """Print who was told."""
+    try:
+        zone = load(settings.config).calendar.zone
+    except ConfigurationError as error:
+        stop(str(error))
+    asked = _id(incident) if incident else None
+    engine = connect(settings.database, "supervision-list")
+    async with engine.connect() as connection:
+        told = await store.latest(connection, limit, asked)
+    await engine.dispose()
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in told], ensure_ascii=False, default=str))
+        return
+    table = Table(title=f"{len(told)} escalations (升级), the newest first", title_justify="left")
+    for heading in ("told at", "who was told", "owes", "deadline", "was due", "incident", "what"):
+        table.add_column(heading, no_wrap=heading == "incident")
+    for each in told:
+        table.add_row(
+            local(each.told_at, zone),
+            escape(each.holder or f"nobody holds {each.post}"),
+            each.unit,
+            each.deadline,
+            local(each.due_at, zone),
+            str(each.incident),
+            escape(plain(each.summary[:60])),
+        )
+    Console(width=width()).print(table)
+
+
+async def act(settings: Settings, incident: str, fact: Action) -> None:
+    """Say what supervision does about an incident."""
+    found = _id(incident)
+    async with Supervision(settings) as speaker:
+        event = await speaker.act(found, fact)
+    typer.echo(f"{fact.type} about {found} is said (event {event.id}); `whistle ledger show {found}` tells more.")
+
+
+def _id(text: str) -> UUID:
+    found = whole_id(text)
+    if found is None:
+        stop(f"{text} is no incident's id: `whistle ledger` lists them.", BAD_INPUT)
+    return found

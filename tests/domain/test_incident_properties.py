@@ -1,0 +1,306 @@
+"""What holds of every incident, whoever says what in whatever order, and whenever anybody looks.
+
+Every step of a scene is checked by the scene itself: versions follow each other, the fold of the entries is the state
+that was decided, everything survives JSON, and nothing waits without a clock.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from schemas import action, decision, response
+from schemas.event import Fact
+from schemas.incident import ActRefused, Closed, Escalated, Reminded, Unparked
+from services.domain.clocks import BY_ITSELF, Due, debtor, dues, identity, ladder_of
+from services.domain.incident import Incident, Obligation
+from tests.domain.scene import DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, names, opened
+
+DEPARTMENTS = ("water", "power", "fire", "east-care", "west-care", "nobody")
+COMMUNITIES = ("elm", "oak", "yew")
+WORDS = st.just("because")
+ROUNDS = st.none() | st.integers(1, 4)
+UNTIL = st.integers(-2, 40).map(lambda days: START + days * DAY)
+
+departments = st.sampled_from(DEPARTMENTS)
+communities = st.none() | st.sampled_from(COMMUNITIES)
+requests = st.sampled_from(get_args(decision.Request))
+decisions = st.one_of(
+    st.builds(
+        opened, st.sampled_from(["water", "river", "care", "other"]), severity=st.sampled_from(["normal", "critical"])
+    ),
+    st.builds(
+        decision.Called,
+        kind=st.none() | st.sampled_from(get_args(decision.CallKind)),
+        departments=st.lists(departments, max_size=3).map(tuple),
+    ),
+    st.builds(decision.Attached, to=st.sampled_from([INCIDENT, OTHER])),
+    st.builds(
+        decision.RepeatAttached, report=st.sampled_from([INCIDENT, OTHER]), community=st.sampled_from(COMMUNITIES)
+    ),
+    st.builds(decision.Refused, reason=WORDS),
+    st.builds(decision.Insisted, department=departments, reason=WORDS),
+    st.builds(decision.Withdrawn, department=departments, reason=WORDS),
+    st.builds(decision.Verified, holds=st.booleans(), department=st.none() | departments, community=communities),
+    st.builds(decision.Confirmed, department=st.none() | departments, community=communities),
+    st.builds(decision.SentBack, department=departments, reason=WORDS, community=communities),
+    st.builds(decision.Granted, department=departments, request=requests),
+    st.builds(decision.Denied, department=departments, request=requests, reason=WORDS),
+    st.builds(decision.Answered, answer=WORDS),
+    st.builds(decision.Rated, report=st.sampled_from([INCIDENT, OTHER]), solved=st.booleans(), satisfied=st.booleans()),
+)
+responses = st.one_of(
+    st.builds(response.Acknowledged, round=ROUNDS),
+    st.builds(response.Declined, reason=WORDS, round=ROUNDS),
+    st.builds(response.Arrived, round=ROUNDS),
+    st.builds(
+        response.Progressed, note=WORDS, step=st.sampled_from([None, "survey", "resolve", "review"]), round=ROUNDS
+    ),
+    st.builds(response.Resolved, note=WORDS, round=ROUNDS),
+    st.builds(response.ExtensionRequested, until=UNTIL, reason=WORDS, round=ROUNDS),
+    st.builds(response.ParkingRequested, review_at=UNTIL, reason=WORDS, round=ROUNDS),
+)
+actions = st.one_of(
+    st.builds(action.Reminded, department=st.none() | departments),
+    st.builds(action.Granted, department=departments, request=requests),
+    st.builds(action.Denied, department=departments, request=requests, reason=WORDS),
+)
+moments = st.integers(0, 48).map(lambda hours: hours * HOUR) | st.integers(0, 90).map(lambda few: few * MINUTE)
+
+Act = tuple[str, str | None, Fact]
+
+
+def sensible(state: Incident | None, now: datetime) -> Iterator[Act]:
+    """What would move things on: mere chance hardly ever comes far."""
+    if state is None or state.status is None:
+        yield "street", "east", opened("river")
+        return
+    match state.status:
+        case "received":
+            yield "street", "east", decision.Called(kind="general")
+            yield "street", "east", decision.Called(departments=("east-care",))
+        case "confirmed":
+            yield "street", "east", decision.Answered(answer="done")
+        case "answered" | "refused":
+            yield "street", "east", decision.Rated(report=INCIDENT, solved=False, satisfied=False)
+    for owed in state.obligations.values():
+        yield from sensible_of(owed, now)
+
+
+def sensible_of(owed: Obligation, now: datetime) -> Iterator[Act]:
+    """What would move one obligation on."""
+    name = owed.department
+    community = "elm" if owed.section else None
+    match owed.status:
+        case "dispatched":
+            yield "department", name, response.Acknowledged()
+            yield "department", name, response.Declined(reason="no")
+        case "acknowledged":
+            yield "department", name, response.Resolved(note="done")
+            yield "department", name, response.ExtensionRequested(until=now + 9 * DAY, reason="late")
+            yield "department", name, response.ParkingRequested(review_at=now + 9 * DAY, reason="later")
+        case "declined":
+            yield "street", "east", decision.Insisted(department=name, reason="yes")
+            yield "street", "east", decision.Called(kind="general", departments=("fire",))
+        case "resolved":
+            yield "street", "east", decision.Confirmed(department=name, community=community)
+            yield "street", "east", decision.SentBack(department=name, reason="no", community=community)
+    if owed.request:
+        yield "street", "east", decision.Granted(department=name, request=owed.request.request)
+        yield "supervision", None, action.Granted(department=name, request=owed.request.request)
+
+
+class Life(RuleBasedStateMachine):
+    """One incident, about which anybody says anything at any time, while the sweeper comes when it comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene()
+
+    @initialize(early=st.booleans(), category=st.sampled_from(["water", "river", "care", "other"]))
+    def begin(self, early: bool, category: str) -> None:  # noqa: FBT001 - a strategy fills it
+        """Mostly, somebody reports something first."""
+        if not early:
+            self.scene.street(opened(category))
+
+    @rule(data=st.data())
+    def go_on(self, data: st.DataObject) -> None:
+        """Somebody does what is expected of them."""
+        acts = list(sensible(self.scene.state, self.scene.at))
+        assume(acts)
+        self.scene.hear(*data.draw(st.sampled_from(acts)))
+
+    @rule(data=st.data())
+    def go_on_quickly(self, data: st.DataObject) -> None:
+        """The same, twice as often."""
+        self.go_on(data)
+
+    @rule(fact=decisions, street=st.sampled_from(["east", "east", "east", "west"]), ago=moments)
+    def a_street_speaks(self, fact: Fact, street: str, ago: timedelta) -> None:
+        """Any street decides anything, and its word may reach us late."""
+        self._hear("street", street, fact, ago)
+
+    @rule(fact=responses, department=departments, ago=moments)
+    def a_department_speaks(self, fact: Fact, department: str, ago: timedelta) -> None:
+        """Any department says anything, and its word may reach us late."""
+        self._hear("department", department, fact, ago)
+
+    @rule(fact=actions, ago=moments)
+    def supervision_acts(self, fact: Fact, ago: timedelta) -> None:
+        """Supervision does anything."""
+        self._hear("supervision", None, fact, ago)
+
+    def _hear(self, party: str, code: str | None, fact: Fact, ago: timedelta) -> None:
+        at = max(START, self.scene.at - ago)
+        refused_before = self.scene.state
+        told = self.scene.hear(party, code, fact, at)
+        acted = [each for each in told if each.who != "clock"]
+        if acted and isinstance(acted[0], ActRefused) and len(told) == 1 and refused_before is not None:
+            assert self.scene.now.obligations == refused_before.obligations
+            assert self.scene.now.status == refused_before.status
+
+    @rule(time=moments)
+    def time_passes(self, time: timedelta) -> None:
+        """Nobody looks."""
+        self.scene.later(time)
+
+    @rule(time=moments | st.integers(1, 30).map(lambda days: days * DAY))
+    def the_clock_runs(self, time: timedelta) -> None:
+        """Everything fires when it is due."""
+        self.scene.pass_(time)
+
+    @rule()
+    def the_sweeper_comes(self) -> None:
+        """Everything that is due fires, however late."""
+        self.scene.sweep()
+
+    @precondition(lambda self: self.scene.state is not None)
+    @rule(data=st.data())
+    def an_old_firing_comes_again(self, data: st.DataObject) -> None:
+        """A clock that has fired, or no longer runs, does nothing: a firing happens only once."""
+        assume(self.scene.fired)
+        due = data.draw(st.sampled_from(sorted(self.scene.fired.values(), key=repr)))
+        if due.name != "wait":
+            before = self.scene.state
+            assert not self.scene._due(due).entries
+            assert self.scene._due(due).state == before
+
+    @precondition(lambda self: self.scene.state is not None)
+    @invariant()
+    def no_two_running_clocks_share_an_id(self) -> None:
+        """Each clock's next firing has an id of its own, and none that has been used."""
+        ids = [identity(INCIDENT, due) for due in dues(self.scene.now, self.scene.configuration)]
+        assert len(ids) == len(set(ids))
+        assert not self.scene.fired.keys() & set(ids)
+
+    def teardown(self) -> None:
+        """Whatever state was reached: with nobody acting, the clock alone climbs to the top and stays there."""
+        if self.scene.state is not None:
+            let_the_clock_run(self.scene.copy())
+
+
+def let_the_clock_run(scene: Scene) -> None:
+    """Nobody acts any more: every wait reaches the top of its ladder and keeps saying so, or ends by itself."""
+    scene.sweep()
+    while any(due.name == "wait" for due in dues(scene.now, scene.configuration)):
+        scene.pass_(HOUR)
+    parked = [owed.clocks["review"].due_at for owed in scene.now.obligations.values() if "review" in owed.clocks]
+    closing = [clock.due_at for name, clock in scene.now.clocks.items() if name == "close"]
+    granted = [clock.due_at for owed in scene.now.obligations.values() for clock in owed.clocks.values()]
+    end = max([scene.at, *parked, *closing, *granted]) + 40 * DAY
+    scene.pass_(end - scene.at)
+    scene.told.clear()
+    scene.pass_(4 * DAY)
+    told = [entry for _, entry in scene.told]
+    assert all(isinstance(entry, Escalated) for entry in told), names(told)
+    loud = {(each.department, each.deadline) for each in told if isinstance(each, Escalated)}
+    running = {(due.department, due.name) for due in dues(scene.now, scene.configuration)}
+    assert loud == running
+    assert (not running) == (scene.now.ended or scene.now.status is None)
+    for department, name in running:
+        assert name not in BY_ITSELF
+        owed = scene.now.obligations[department] if department else None
+        top = ladder_of(scene.now, owed, name, scene.configuration).steps[-1].post
+        posts = {each.post for each in told if isinstance(each, Escalated) and each.deadline == name}
+        assert top in posts
+        assert debtor(scene.now, owed, name, scene.configuration) in scene.configuration.directory.units
+
+
+Life.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLife = Life.TestCase
+
+
+@given(st.lists(decisions | responses | actions, max_size=12), st.permutations(range(12)))
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_said_is_heard_or_refused_but_never_lost(facts: list[Fact], order: list[int]) -> None:
+    """Every fact leads to an entry of its cause, or waits; after the limit, none waits any more."""
+    scene = Scene()
+    for index, fact in sorted(zip(order, facts, strict=False), key=lambda each: each[0]):
+        party = type(fact).__module__.rpartition(".")[2]
+        scene.at = START + index * MINUTE
+        match party:
+            case "decision":
+                scene.street(fact)
+            case "response":
+                scene.department("water", fact)
+            case _:
+                scene.supervision(fact)
+    if scene.state is None:
+        return
+    scene.pass_(2 * HOUR)
+    assert not scene.now.waiting
+    causes = {entry.cause for _, entry in scene.told}
+    assert len([each for each in causes if each not in scene.fired]) == len(facts)
+
+
+@given(st.integers(0, 200).map(lambda hours: hours * HOUR), st.sampled_from(["water", "river", "care", "other"]))
+@settings(max_examples=40, deadline=None)
+def test_looking_late_makes_nobody_punctual_and_moves_no_deadline(silence: timedelta, category: str) -> None:
+    """After an outage, the same deadlines are late and the same rungs are reached as if somebody had always looked."""
+    scene = Scene()
+    scene.street(opened(category))
+    scene.street(decision.Called(kind="general"))
+    watched, unwatched = scene.copy(), scene.copy()
+    watched.pass_(silence)
+    unwatched.later(silence).sweep()
+    for one, other in zip(watched.now.obligations.values(), unwatched.now.obligations.values(), strict=True):
+        assert (one.late, _rungs(one.clocks)) == (other.late, _rungs(other.clocks))
+    assert _rungs(watched.now.clocks) == _rungs(unwatched.now.clocks)
+    assert watched.next_due_at() == unwatched.next_due_at()
+
+
+def _rungs(clocks: Any) -> dict[str, tuple[Any, int]]:
+    return {name: (clock.due_at, clock.fired) for name, clock in clocks.items()}
+
+
+def test_a_firing_that_comes_before_its_time_has_no_effect() -> None:
+    """A clock does not fire before it is due, nor one that was never set."""
+    scene = Scene()
+    scene.street(opened())
+    due = scene.next_due()
+    assert due is not None
+    assert not scene._due(due).entries
+    scene.later(2 * DAY)
+    for other in (
+        Due(due.at, None, "overall", 1, 0),
+        Due(due.at, "water", "resolve", 1, 0),
+        Due(due.at, None, "x", 1, 0),
+    ):
+        assert not scene._due(other).entries
+
+
+def test_clocks_only_remind_escalate_unpark_and_close() -> None:
+    """What the clock says by itself is one of four things, and never that anything was done."""
+    scene = Scene()
+    scene.street(opened("river"))
+    scene.street(decision.Called(kind="general"))
+    scene.department("water", response.Acknowledged())
+    scene.department("water", response.ParkingRequested(review_at=START + 9 * DAY, reason="frozen"))
+    scene.supervision(action.Granted(department="water", request="parking"))
+    told = scene.pass_(30 * DAY)
+    assert {type(each) for each in told} == {Reminded, Escalated, Unparked}
+    assert all(each.who == "clock" and each.by.startswith("rule:") for each in told)
+    assert not any(isinstance(each, Closed) for each in told)

@@ -1,0 +1,340 @@
+"""Both tables of ARCHITECTURE §6, row by row: what each state lets happen, what it refuses, and what it waits for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from schemas import action, decision, response
+from schemas.event import Fact
+from schemas.incident import ActRefused
+from services.domain.clocks import debtor, ladder_of
+from tests.domain.scene import DAY, HOUR, INCIDENT, OTHER, START, Scene, names, opened
+
+Act = tuple[str, str | None, Fact]
+ENDS = {"closed", "refused", "attached"}
+
+
+def street(fact: Fact) -> Act:
+    """The incident's own street says something."""
+    return "street", "east", fact
+
+
+def water(fact: Fact) -> Act:
+    """The water department says something."""
+    return "department", "water", fact
+
+
+def supervision(fact: Fact) -> Act:
+    """Supervision does something."""
+    return "supervision", None, fact
+
+
+def scene(*acts: Act, category: str = "water") -> Scene:
+    """An incident of which some acts have been heard, an hour ago at the latest."""
+    found = Scene()
+    found.street(opened(category))
+    for act in acts:
+        assert "ActRefused" not in names(found.hear(*act))
+    return found.later(HOUR)
+
+
+# --- the acts --------------------------------------------------------------------------------------------------------
+
+OPEN = street(opened())
+CALL = street(decision.Called(kind="general"))
+CALL_BOTH = street(decision.Called(kind="general", departments=("water", "power")))
+CALL_WATER = street(decision.Called(kind="general", departments=("water",)))
+CALL_FIRE = street(decision.Called(kind="enforcement", departments=("fire",)))
+ATTACH = street(decision.Attached(to=OTHER))
+REPEAT = street(decision.RepeatAttached(report=OTHER, community="oak"))
+REFUSE = street(decision.Refused(reason="no business of the street"))
+ANSWER = street(decision.Answered(answer="there is water again"))
+SOLVED = street(decision.Rated(report=INCIDENT, solved=True, satisfied=False))
+NOT_SOLVED = street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
+INSIST = street(decision.Insisted(department="water", reason="it is yours"))
+WITHDRAW = street(decision.Withdrawn(department="water", reason="not needed"))
+VERIFY = street(decision.Verified(department="water", holds=True))
+CONFIRM = street(decision.Confirmed(department="water"))
+CONFIRM_ALL = street(decision.Confirmed())
+CONFIRM_BY_ELM = street(decision.Confirmed(department="water", community="elm"))
+SEND_BACK = street(decision.SentBack(department="water", reason="it drips"))
+SEND_BACK_BY_ELM = street(decision.SentBack(department="water", reason="it drips", community="elm"))
+GRANT_TIME = street(decision.Granted(department="water", request="extension"))
+DENY_TIME = street(decision.Denied(department="water", request="extension", reason="no"))
+GRANT_PARKING = supervision(action.Granted(department="water", request="parking"))
+DENY_PARKING = supervision(action.Denied(department="water", request="parking", reason="no"))
+REMIND = supervision(action.Reminded(department="water"))
+REMIND_STREET = supervision(action.Reminded())
+ACKNOWLEDGE = water(response.Acknowledged())
+DECLINE = water(response.Declined(reason="not ours"))
+ARRIVE = water(response.Arrived())
+PROGRESS = water(response.Progressed(note="dug up"))
+SURVEY = water(response.Progressed(note="measured", step="survey"))
+RESOLVE = water(response.Resolved(note="mended"))
+ASK_TIME = water(response.ExtensionRequested(until=START + 9 * DAY, reason="a part is missing"))
+ASK_PARKING = water(response.ParkingRequested(review_at=START + 20 * DAY, reason="frozen ground"))
+
+# --- an obligation ---------------------------------------------------------------------------------------------------
+
+# Two departments are called, so that what the first does ends nothing else.
+OBLIGATIONS: Mapping[str, Callable[[], Scene]] = {
+    "dispatched": lambda: scene(CALL_BOTH),
+    "acknowledged": lambda: scene(CALL_BOTH, ACKNOWLEDGE),
+    "extension asked for": lambda: scene(CALL_BOTH, ACKNOWLEDGE, ASK_TIME),
+    "parking asked for": lambda: scene(CALL_BOTH, ACKNOWLEDGE, ASK_PARKING),
+    "parked": lambda: scene(CALL_BOTH, ACKNOWLEDGE, ASK_PARKING, GRANT_PARKING),
+    "declined": lambda: scene(CALL_BOTH, DECLINE),
+    "resolved": lambda: scene(CALL_BOTH, RESOLVE),
+    "confirmed": lambda: scene(CALL_BOTH, RESOLVE, CONFIRM),
+    "withdrawn": lambda: scene(CALL_BOTH, WITHDRAW),
+}
+OBLIGATION_ACTS: Mapping[str, Act] = {
+    "acknowledge": ACKNOWLEDGE,
+    "decline": DECLINE,
+    "arrive": ARRIVE,
+    "progress": PROGRESS,
+    "survey": SURVEY,
+    "resolve": RESOLVE,
+    "ask for time": ASK_TIME,
+    "ask for parking": ASK_PARKING,
+    "insist": INSIST,
+    "withdraw": WITHDRAW,
+    "verify": VERIFY,
+    "confirm": CONFIRM,
+    "confirm all": CONFIRM_ALL,
+    "confirm by the community": CONFIRM_BY_ELM,
+    "send back": SEND_BACK,
+    "send back by the community": SEND_BACK_BY_ELM,
+    "grant time": GRANT_TIME,
+    "deny time": DENY_TIME,
+    "grant time by supervision": supervision(action.Granted(department="water", request="extension")),
+    "deny time by supervision": supervision(action.Denied(department="water", request="extension", reason="no")),
+    "grant parking": GRANT_PARKING,
+    "deny parking": DENY_PARKING,
+    "grant parking by the street": street(decision.Granted(department="water", request="parking")),
+    "deny parking by the street": street(decision.Denied(department="water", request="parking", reason="no")),
+    "call it": CALL_WATER,
+    "call another": CALL_FIRE,
+    "remind": REMIND,
+    "answer": ANSWER,
+    "rate": NOT_SOLVED,
+    "refuse": REFUSE,
+    "attach": ATTACH,
+    "open": OPEN,
+}
+_ANYHOW = {"withdraw": "Withdrawn", "call another": "Called Dispatched", "remind": "RemindedByHand"}
+_AT_WORK = _ANYHOW | {"arrive": "Arrived", "progress": "Progressed", "survey": "Progressed", "resolve": "Resolved"}
+# What follows, by state and act; every act that isn't here is refused.
+OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
+    "dispatched": _ANYHOW | {"acknowledge": "Acknowledged", "decline": "Declined", "resolve": "Acknowledged Resolved"},
+    "acknowledged": _AT_WORK | {"ask for time": "Requested", "ask for parking": "Requested"},
+    "extension asked for": _AT_WORK | {"grant time": "Granted", "deny time": "Denied"},
+    "parking asked for": _AT_WORK | {"grant parking": "Granted", "deny parking": "Denied"},
+    "parked": _ANYHOW,
+    "declined": _ANYHOW | {"insist": "Insisted Dispatched", "call another": "Withdrawn Called Dispatched"},
+    "resolved": _ANYHOW
+    | {"verify": "Verified", "confirm": "WorkConfirmed", "confirm all": "WorkConfirmed", "send back": "SentBack"},
+    "confirmed": {"call another": "Called Dispatched"},
+    "withdrawn": {"call another": "Called Dispatched", "call it": "Called Dispatched"},
+}
+# Each state's clocks, with the unit that owes and the post at the top of its ladder.
+OBLIGATION_CLOCKS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "dispatched": dict.fromkeys(("acknowledge", "survey", "resolve"), ("water", "supervision-office")),
+    "acknowledged": dict.fromkeys(("survey", "resolve"), ("water", "supervision-office")),
+    "extension asked for": {
+        "survey": ("water", "supervision-office"),
+        "resolve": ("water", "supervision-office"),
+        "approve": ("east", "discipline-committee"),
+    },
+    "parking asked for": {
+        "survey": ("water", "supervision-office"),
+        "resolve": ("water", "supervision-office"),
+        "approve": ("hill", "supervision-office"),
+    },
+    "parked": {"review": ("water", "supervision-office")},
+    "declined": {"decide": ("east", "discipline-committee")},
+    "resolved": {"confirm": ("east", "discipline-committee")},
+    "confirmed": {},
+    "withdrawn": {},
+}
+# What an allowed act makes of the obligation, where it isn't left as it was.
+BECOMES = {
+    "Acknowledged": "acknowledged",
+    "Declined": "declined",
+    "Resolved": "resolved",
+    "Insisted": "dispatched",
+    "SentBack": "acknowledged",
+    "WorkConfirmed": "confirmed",
+    "Withdrawn": "withdrawn",
+}
+
+
+@pytest.mark.parametrize("act", OBLIGATION_ACTS)
+@pytest.mark.parametrize("state", OBLIGATIONS)
+def test_an_obligation_takes_the_acts_of_its_row_and_refuses_all_others(state: str, act: str) -> None:
+    """Each allowed act is told as it should be; every other is refused with a reason and changes nothing else."""
+    found = OBLIGATIONS[state]()
+    expected = OBLIGATION_ROWS[state].get(act, "ActRefused")
+    before = found.now
+    told = found.hear(*OBLIGATION_ACTS[act])
+    assert " ".join(names(told)) == expected
+    if expected == "ActRefused":
+        _changed_nothing(found, OBLIGATION_ACTS[act], told[0])
+        assert replace(found.now, version=before.version) == before
+    elif act in {"call it", "grant parking"}:
+        assert found.owed().status == ("dispatched" if act == "call it" else "parked")
+    else:
+        became = [BECOMES[name] for name in expected.split() if name in BECOMES]
+        assert found.owed().status == (became[-1] if became else before.obligations["water"].status)
+
+
+def _changed_nothing(found: Scene, act: Act, told: object) -> None:
+    assert isinstance(told, ActRefused)
+    assert told.act == act[2].type
+    assert told.reason
+    party, code, _ = act
+    assert told.who == (f"{party}.{code}" if code else party)
+    if party == "department":
+        assert found.said[-1][0] == f"department.{code}.dispatches"
+
+
+@pytest.mark.parametrize("state", OBLIGATIONS)
+def test_an_obligation_waits_under_the_clocks_of_its_row(state: str) -> None:
+    """Each state has exactly its own clocks, and each runs against whoever owes, up that unit's own ladder."""
+    found = OBLIGATIONS[state]()
+    owed = found.owed()
+    clocks = {
+        name: (
+            debtor(found.now, owed, name, found.configuration),
+            ladder_of(found.now, owed, name, found.configuration).steps[-1].post,
+        )
+        for name in owed.clocks
+    }
+    assert clocks == OBLIGATION_CLOCKS[state]
+
+
+def test_the_review_date_ends_parking() -> None:
+    """On its review date a parked obligation is acknowledged again, with a resolve deadline from that date on."""
+    found = OBLIGATIONS["parked"]()
+    assert names(found.pass_(20 * DAY))[-1] == "Unparked"
+    owed = found.owed()
+    assert owed.status == "acknowledged"
+    assert {name: clock.due_at for name, clock in owed.clocks.items()} == {"resolve": START + 25 * DAY}
+
+
+# --- an incident -----------------------------------------------------------------------------------------------------
+
+_DONE = (CALL, RESOLVE, CONFIRM)
+
+
+def _closed() -> Scene:
+    found = scene(*_DONE, ANSWER)
+    assert names(found.pass_(7 * DAY)) == ["Closed"]
+    return found
+
+
+INCIDENTS: Mapping[str, Callable[[], Scene]] = {
+    "received": scene,
+    "called": lambda: scene(CALL),
+    "responding": lambda: scene(CALL, ACKNOWLEDGE),
+    "returned": lambda: scene(CALL, ACKNOWLEDGE, WITHDRAW),
+    "confirmed": lambda: scene(*_DONE),
+    "answered": lambda: scene(*_DONE, ANSWER),
+    "closed": _closed,
+    "refused": lambda: scene(REFUSE),
+    "attached": lambda: scene(ATTACH),
+}
+INCIDENT_ACTS: Mapping[str, Act] = {
+    "open": OPEN,
+    "call": CALL,
+    "call another": CALL_FIRE,
+    "attach": ATTACH,
+    "attach a repeat": REPEAT,
+    "refuse": REFUSE,
+    "answer": ANSWER,
+    "rate as solved": SOLVED,
+    "rate as not solved": NOT_SOLVED,
+    "remind the street": REMIND_STREET,
+}
+_REMIND = {"remind the street": "RemindedByHand"}
+_LIVES = _REMIND | {"attach a repeat": "RepeatAttached"}
+_WAITS = _LIVES | {
+    "call": "Called Dispatched",
+    "call another": "Called Dispatched",
+    "attach": "Attached",
+    "refuse": "Refused",
+}
+INCIDENT_ROWS: Mapping[str, Mapping[str, str]] = {
+    "received": _WAITS,
+    "called": _LIVES | {"call another": "Called Dispatched"},
+    "responding": _LIVES | {"call another": "Called Dispatched"},
+    "returned": _WAITS,
+    "confirmed": _LIVES | {"answer": "Answered"},
+    "answered": _LIVES | {"rate as solved": "Rated", "rate as not solved": "Rated Reopened Dispatched"},
+    "closed": {},
+    "refused": {"rate as solved": "Rated", "rate as not solved": "Rated Reopened Returned"},
+    "attached": {},
+}
+INCIDENT_CLOCKS: Mapping[str, set[str]] = {
+    "received": {"decide"},
+    "called": {"overall"},
+    "responding": {"overall"},
+    "returned": {"decide", "overall"},
+    "confirmed": {"answer"},
+    "answered": {"close"},
+    "closed": set(),
+    "refused": set(),
+    "attached": set(),
+}
+
+
+@pytest.mark.parametrize("act", INCIDENT_ACTS)
+@pytest.mark.parametrize("state", INCIDENTS)
+def test_an_incident_takes_the_acts_of_its_row_and_refuses_all_others(state: str, act: str) -> None:
+    """Each allowed act is told as it should be; every other is refused with a reason and changes nothing else."""
+    found = INCIDENTS[state]()
+    before = found.now
+    told = found.hear(*INCIDENT_ACTS[act])
+    assert " ".join(names(told)) == INCIDENT_ROWS[state].get(act, "ActRefused")
+    if act not in INCIDENT_ROWS[state]:
+        _changed_nothing(found, INCIDENT_ACTS[act], told[0])
+        assert replace(found.now, version=before.version) == before
+
+
+@pytest.mark.parametrize("act", [ACKNOWLEDGE, DECLINE, ARRIVE, PROGRESS, RESOLVE, ASK_TIME, ASK_PARKING, CONFIRM])
+@pytest.mark.parametrize("state", ["confirmed", "answered", "closed"])
+def test_no_work_is_taken_on_for_what_is_done(state: str, act: Act) -> None:
+    """Once all work is confirmed, a department has nothing more to say, nor the street to confirm."""
+    assert names(INCIDENTS[state]().hear(*act)) == ["ActRefused"]
+
+
+@pytest.mark.parametrize("state", INCIDENTS)
+def test_an_incident_waits_under_the_clocks_of_its_row(state: str) -> None:
+    """Each state has its own clocks, all against the street; only an end has none."""
+    found = INCIDENTS[state]()
+    assert set(found.now.clocks) == INCIDENT_CLOCKS[state]
+    assert found.now.ended == (state in ENDS)
+    assert (found.next_due_at() is None) == found.now.ended
+    for name in found.now.clocks:
+        assert debtor(found.now, None, name, found.configuration) == "east"
+        assert ladder_of(found.now, None, name, found.configuration).name == "street"
+
+
+def test_the_incident_moves_as_its_table_says() -> None:
+    """From the report to the end, each act leads to the state of the next row."""
+    found = Scene()
+    statuses = []
+    for act in (OPEN, CALL, ACKNOWLEDGE, RESOLVE, CONFIRM, ANSWER):
+        found.hear(*act)
+        statuses.append(found.now.status)
+    found.pass_(7 * DAY)
+    assert [*statuses, found.now.status] == [
+        "received",
+        "called",
+        "responding",
+        "responding",
+        "confirmed",
+        "answered",
+        "closed",
+    ]
