@@ -38,7 +38,7 @@ function opening(row, ...cells) {
 function matter(row) {
   const [zh, en] = words.kinds[row.kind] || [row.kind, ""];
   return [
-    make("td", {}, `${zh} · ${row.category}`, make("small", { lang: "en" }, `${en} · ${row.code}`)),
+    make("td", { class: "kind" }, `${zh} · ${row.category}`, make("small", { lang: "en" }, `${en} · ${row.code}`)),
     make("td", {}, row.community, make("small", {}, row.place)),
     make("td", { class: "what" }, row.what),
   ];
@@ -94,7 +94,7 @@ function counts(one) {
     number(Object.values(statuses).reduce((sum, each) => sum + each, 0)),
   ];
   const columns = [header("社区", "community"), ...present.map((each) => header(...words.statuses[each], "number")), header("合计", "total", "number")];
-  const rows = one.rows.map((row) => make("tr", {}, make("td", {}, row.name), ...cells(row.statuses)));
+  const rows = one.rows.map((row) => make("tr", {}, make("td", { class: "name" }, row.name), ...cells(row.statuses)));
   const foot = [make("tr", {}, make("th", { scope: "row" }, "合计 ", english("total")), ...cells(one.total))];
   const [zh, en] = words.kinds[one.kind];
   const title = make("h2", {}, make("span", {}, zh + " ", english(en)), all(LIST_OF[one.kind], "逐条", "line by line"));
@@ -184,5 +184,11 @@ function history(id) {
 $("close").addEventListener("click", () => $("dialog").close());
 $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
 $("dialog").addEventListener("close", () => { if (back) document.querySelector(`main [data-id="${CSS.escape(back)}"]`)?.focus(); });
-
+// `/#<incident>` names one incident's history, so that it can be passed on.
+function follow() {
+  const id = location.hash.slice(1);
+  if (/^[0-9a-f-]{36}$/.test(id)) history(id);
+}
+window.addEventListener("hashchange", follow);
+follow();
 look();

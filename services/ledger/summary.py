@@ -19,7 +19,7 @@ from services.runtime.clock import Clock, open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
 
-SHOWN = 12
+SHOWN = 10
 """How many lines of what nobody owns, and of what is overdue, are shown at a glance."""
 
 

@@ -17,7 +17,10 @@ from rich.console import Console
 from services.local.errors import LocalError
 from services.local.house import install, servers
 from services.local.rooms import Rooms
+from services.local.settle import Settling
+from services.local.show import show
 from services.local.story import Story
+from services.monitor.client import BrokerView
 from services.runtime import log
 from services.runtime.settings import HOME, Settings
 
@@ -66,8 +69,13 @@ async def _run(*, once: bool, as_json: bool, sample: bool, script: Path | None) 
         if story:
             await story.prepare()
         rooms = await stack.enter_async_context(Rooms(settings.home, found.environment))
-        if story:
-            await story.tell(rooms, as_json=as_json)
+        if story or once or as_json:
+            view = await stack.enter_async_context(BrokerView(settings.kafka))
+            settling = Settling(view, engine, rooms.check)
+            if story:
+                await story.tell(settling)
+            await settling.complete()
+            await show(settings, console, story.article if story else None, as_json=as_json)
         if once:
             return
         if story:

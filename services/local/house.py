@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from schemas.topics import TOPICS
 from services.configured import ConfigurationError, load
 from services.local.errors import LocalError
 from services.local.kafka import EmbeddedKafka
+from services.local.ports import settle_ports
 from services.local.postgres import EmbeddedPostgres
 from services.runtime import topics
 from services.runtime.database import connect, is_transient
@@ -22,6 +23,7 @@ from services.runtime.settings import HOUSE_FILE, Settings
 
 KAFKA = "WHISTLE_KAFKA__BOOTSTRAP_SERVERS"
 DATABASE = "WHISTLE_DATABASE__URL"
+PORTS = {"WHISTLE_PAGE_PORT": 8080, "WHISTLE_PUBLISHER__PORT": 8081, "WHISTLE_METRICS_PORT": 9308}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +33,27 @@ class Servers:
     kafka: str
     database: str
     own: bool
+    ports: Mapping[str, int]
 
     @property
     def environment(self) -> dict[str, str]:
         """What rooms and commands need to find them."""
-        return {KAFKA: self.kafka, DATABASE: self.database}
+        ports = {name: str(port) for name, port in self.ports.items()}
+        return {KAFKA: self.kafka, DATABASE: self.database, **ports}
 
 
 @asynccontextmanager
 async def servers(home: Path) -> AsyncIterator[Servers]:
     """Start the servers that the environment doesn't name, and tell `whistle` in other terminals where they are."""
     async with AsyncExitStack() as stack:
+        ports = settle_ports(PORTS, os.environ)
         kafka, database = os.environ.get(KAFKA), os.environ.get(DATABASE)
         own = bool(kafka and database)
         if not database:
             database = (await stack.enter_async_context(EmbeddedPostgres(home))).url
         if not kafka:
             kafka = (await stack.enter_async_context(EmbeddedKafka(home))).bootstrap_servers
-        found = Servers(kafka, database, own)
+        found = Servers(kafka, database, own, ports)
         stack.callback(HOUSE_FILE.unlink, missing_ok=True)
         _tell(found)
         yield found

@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.local.errors import LocalError
 
@@ -38,3 +38,24 @@ def free_port(wanted: int | None, *, taken: Sequence[int] = ()) -> int:
 def busy(port: int) -> LocalError:
     """The sentence for a port that is taken."""
     return LocalError(f"Port {port} is in use by another program: stop that program, or ask for another port.")
+
+
+def settle_ports(defaults: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, int]:
+    """Choose a port for each variable: the one the environment asks for, or its default, or any other that is free.
+
+    Raises:
+        LocalError: a port that was asked for is in use.
+
+    """
+    chosen: dict[str, int] = {}
+    for name, default in defaults.items():
+        asked = environment.get(name)
+        if asked is None:
+            chosen[name] = free_port(default, taken=list(chosen.values()))
+        elif asked.isdigit() and is_free(int(asked)):
+            chosen[name] = int(asked)
+        else:
+            raise LocalError(
+                f"{name} asks for port {asked}, which is no free port: end what uses it, or ask for another."
+            )
+    return chosen

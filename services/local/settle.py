@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,16 +18,19 @@ LIMIT_S = 120.0
 LOOK_EVERY_S = 0.05
 
 _UNPUBLISHED = " + ".join(f"(SELECT count(*) FROM {each}.shard WHERE published < seq)" for each in GROUPS)  # noqa: S608 - our own names
-_DUE = "(SELECT count(*) FROM router.incident WHERE next_due_at <= (SELECT at FROM runtime.clock))"
+_NOW = "COALESCE((SELECT at FROM runtime.clock), now())"
+_DUE = f"(SELECT count(*) FROM router.incident WHERE next_due_at <= {_NOW})"  # noqa: S608 - as above
 _UNFINISHED = text(f"SELECT {_UNPUBLISHED} + {_DUE}")
+_VERSION = "CAST(CAST(ours.state AS jsonb) ->> 'version' AS bigint)"
+# One of which only something premature has been heard has no history yet.
 _UNKNOWN_TO_LEDGER = text(
-    "SELECT count(*) FROM router.incident AS ours LEFT JOIN ledger.incident AS theirs USING (id) "
-    "WHERE theirs.version IS DISTINCT FROM CAST(CAST(ours.state AS jsonb) ->> 'version' AS bigint)"
+    "SELECT count(*) FROM router.incident AS ours LEFT JOIN ledger.incident AS theirs USING (id) "  # noqa: S608 - as above
+    f"WHERE theirs.version IS DISTINCT FROM {_VERSION} AND {_VERSION} > 0"
 )
 
 
 class Settling:
-    """Watches a house whose clock stands still."""
+    """Watches a house, above all one whose clock stands still."""
 
     def __init__(self, view: BrokerView, engine: AsyncEngine, check: Callable[[], None]) -> None:
         """`check` raises when waiting is in vain, as when a room can't be started."""
@@ -42,23 +45,32 @@ class Settling:
             LocalError: that takes longer than a sane house needs.
 
         """
+        await self._until(self._quiet_now, "settled")
+
+    async def complete(self) -> None:
+        """Wait until the rooms have drained and the ledger has every version that the router has.
+
+        Raises:
+            LocalError: that takes longer than a sane house needs.
+
+        """
+        await self.drained()
+        await self._until(self._ledger_knows_all, "brought its ledger up to date")
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
         until = time.monotonic() + LIMIT_S
-        while not await self._quiet_now():
+        while not await condition():
             self._check()
             if time.monotonic() > until:
                 raise LocalError(
-                    f"The house has not settled within {LIMIT_S:.0f} s: `whistle lag` shows which room is behind, "
+                    f"The house has not {what} within {LIMIT_S:.0f} s: `whistle lag` shows which room is behind, "
                     "and .whistle/logs what it says of it."
                 )
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def ledger_is_complete(self) -> None:
-        """Wait until the ledger has every version that the router has."""
-        await self.drained()
+    async def _ledger_knows_all(self) -> bool:
         async with self._engine.connect() as connection:
-            behind = (await connection.execute(_UNKNOWN_TO_LEDGER)).scalar_one()
-        if behind:
-            raise LocalError(f"The ledger has another version of {behind} incidents than the router: report this bug.")
+            return not (await connection.execute(_UNKNOWN_TO_LEDGER)).scalar_one()
 
     async def _quiet_now(self) -> bool:
         try:

@@ -64,8 +64,9 @@ class DeadLetter:
             # A client can read such a record, and not write it.
             value, told["whistle-value"] = b"", "null"
         if _length(value, key, headers) > MAX_LETTER_BYTES:
-            told["whistle-cut"] = f"value {len(value or b'')} bytes, key {len(key or b'')} bytes, {len(headers)} headers"
-            value, key, headers = (value or b"")[: MAX_LETTER_BYTES // 2], (key or b"")[: MAX_LETTER_BYTES // 4], []
+            value, key = value or b"", key or b""
+            told["whistle-cut"] = f"value {len(value)} bytes, key {len(key)} bytes, {len(headers)} headers"
+            value, key, headers = value[: MAX_LETTER_BYTES // 2], key[: MAX_LETTER_BYTES // 4], []
         return value, key, [*headers, *((name, text.encode()) for name, text in told.items())]
 
 

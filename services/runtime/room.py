@@ -115,13 +115,12 @@ class Room:
             with attempt:
                 async with engine.begin() as connection:
                     await self.journal.prepare(connection, self.settings.kafka.shards)
-                clock = await open_clock(engine)
         made = producer(self.settings.kafka, self.name)
         await made.start()
         return Plumbing(
             settings=self.settings,
             engine=engine,
-            clock=clock,
+            clock=await open_clock(engine),
             producer=made,
             journal=self.journal,
             bench=Bench(engine, self.journal, source=f"/{self.name}"),

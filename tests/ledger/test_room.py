@@ -1,0 +1,450 @@
+"""The room as it is run for real: its process, Kafka, PostgreSQL, its page, its commands, and the ledger made anew."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import text
+
+from schemas.event import Event, dump
+from schemas.report import Rated
+from schemas.topics import JOURNAL, REPORTS, TOPICS
+from services.ledger.lost import Arrivals, lost
+from services.ledger.names import named
+from services.ledger.reading import Unreadable
+from services.ledger.rebuild import FEW, rebuild
+from services.local.kafka import EmbeddedKafka
+from services.runtime import topics
+from services.runtime.clock import set_clock
+from services.runtime.settings import KafkaSettings
+from tests.ledger.conftest import Books
+from tests.ledger.scenes import CONFIGURATION, START, History, attached, causes, inspected, raised
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 30.0
+
+
+@dataclass
+class House:
+    """The broker with every topic, the ledger's tables, and the commands and the room that use both."""
+
+    kafka: KafkaSettings
+    books: Books
+    producer: AIOKafkaProducer
+    home: Path
+    port: int
+    environment: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name everything as a person's own servers are named."""
+        self.environment = {
+            **os.environ,
+            "WHISTLE_HOME": str(self.home),
+            "WHISTLE_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "WHISTLE_DATABASE__URL": self.books.url,
+            "WHISTLE_PAGE_PORT": str(self.port),
+        }
+
+    async def tell(self, *events: Event, topic: str = JOURNAL.name) -> None:
+        """Publish events, each under its subject."""
+        for event in events:
+            await self.producer.send(topic, dump(event), key=str(event.subject).encode())
+        await self.producer.flush()
+
+    @contextlib.asynccontextmanager
+    async def room(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run the room; it is gone afterwards."""
+        process = await self._start("-m", "services.ledger")
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(LIMIT_S):
+                await process.communicate()
+
+    async def command(self, *words: str) -> tuple[int, str, str]:
+        """Run `whistle ledger …`: its status, and what it wrote."""
+        process = await self._start("-c", "from services.cli import main; main()", "ledger", *words)
+        async with asyncio.timeout(LIMIT_S):
+            out, err = await process.communicate()
+        return process.returncode or 0, out.decode(), err.decode()
+
+    async def _start(self, *words: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, *words),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def has(self, *histories: History) -> None:
+        """Wait until the ledger has every version of these."""
+
+        async def whole() -> bool:
+            books = [await self.books.book(each) for each in histories]
+            return all(
+                book and book.state.version == each.folded.version for book, each in zip(books, histories, strict=True)
+            )
+
+        await until(whole)
+
+
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition, within a limit."""
+    async with asyncio.timeout(LIMIT_S):
+        while not await reached():
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def house(kafka: EmbeddedKafka, books: Books, tmp_path: Path) -> AsyncIterator[House]:
+    """A house with every topic of the shipped directory; the journal may hold what other tests told."""
+    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers)
+    directory = CONFIGURATION.directory
+    parties = {
+        "community": [unit.code for unit in directory.communities],
+        "street": [unit.code for unit in directory.streets],
+        "department": [unit.code for unit in directory.departments],
+    }
+    await topics.apply(settings, TOPICS, parties)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all", linger_ms=5) as producer:
+        yield House(settings, books, producer, tmp_path, port)
+
+
+@pytest.fixture
+async def page(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who looks at the page."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}") as client:
+        yield client
+
+
+async def served(page: httpx.AsyncClient) -> None:
+    """Wait until the page is there."""
+
+    async def there() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return (await page.get("/healthz")).is_success
+        return False
+
+    await until(there)
+
+
+def some() -> Sequence[History]:
+    """A few incidents in different states."""
+    first, repeat = History(), History(community="wudongqiao")
+    attached(repeat, first)
+    first.called().later(days=9).solved().answered()
+    return first, repeat, History(category="other").later(days=20), History("hazard", "gas").called()
+
+
+# --- the room --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_room_reads_shows_and_goes_on(house: House, page: httpx.AsyncClient) -> None:
+    """What the router tells is on the page, a record nobody can read stops nothing, and the room ends when told to."""
+    histories = some()
+    await set_clock(house.books.engine, histories[2].at)
+    async with house.room() as process:
+        await house.tell(*(event for each in histories[:2] for event in each.events))
+        await house.producer.send_and_wait(JOURNAL.name, b"{", key=b"nobody")
+        await house.tell(*(event for each in histories[2:] for event in each.events), inspected())
+        await house.has(*histories)
+        await served(page)
+
+        async def looked() -> bool:
+            found = (await page.get("/api/summary")).json()
+            return {each["id"] for each in found["unowned"]["rows"]} >= {str(histories[2].id)} and not found["trouble"]
+
+        await until(looked)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT_S):
+            assert await process.wait() == 0
+
+
+async def test_a_killed_room_goes_on_where_it_was(house: House) -> None:
+    """After a kill -9 amid the work, the next one ends with the rows of one that was never killed."""
+    histories = [History(category="river").called().solved().answered() for _ in range(30)]
+    await house.tell(*(event for each in histories[:10] for event in each.events))
+    async with house.room() as process:
+        await house.has(histories[0])
+        await house.tell(*(event for each in histories[10:] for event in each.events))
+        process.kill()
+        await process.wait()
+    async with house.room():
+        await house.has(*histories)
+    books = [await house.books.book(each) for each in histories]
+    assert [book and book.state for book in books] == [each.folded for each in histories]
+
+
+async def test_a_busy_port_is_one_sentence(house: House) -> None:
+    """A ledger that nobody could look at doesn't begin: status 1, and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", house.port))
+        taken.listen()
+        async with house.room() as process:
+            async with asyncio.timeout(LIMIT_S):
+                _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().count("\n") == 1
+    assert f"127.0.0.1:{house.port}" in err.decode()
+    assert "WHISTLE_PAGE_PORT" in err.decode()
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e=1+1"
+
+
+async def test_the_page_is_safe_and_complete(house: House, page: httpx.AsyncClient) -> None:
+    """The page has its headers; what is asked is answered or refused; a stranger's text is only ever data."""
+    history = History(category="other", description=HOSTILE).later(days=3)
+    await house.tell(*history.events)
+    async with house.room():
+        await house.has(history)
+        await served(page)
+        index = await page.get("/")
+        assert index.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in index.headers["content-security-policy"]
+        # No script or style in the page itself, and nothing from elsewhere.
+        assert "<script>" not in index.text
+        assert "style=" not in index.text
+        assert "http://" not in index.text
+        assert "https://" not in index.text
+        for file in ("/page.js", "/page.css"):
+            assert (await page.get(file)).is_success
+        script = (await page.get("/page.js")).text
+        assert not any(word in script for word in ("innerHTML", "insertAdjacentHTML", "document.write", "eval("))
+        told = await page.get(f"/api/incidents/{history.id}")
+        assert [each["type"] for each in told.json()["entries"]][0] == "opened"
+        assert told.headers["content-type"] == "application/json"
+        what = told.json()["entries"][0]["what"]
+        assert "<script>" in what
+        assert "\x1b" not in what
+        assert "\u202e" not in what
+        for name in ("demands", "unowned", "overdue"):
+            lines = (await page.get(f"/api/lists/{name}")).json()
+            assert str(history.id) in {each["id"] for each in lines}
+        assert (await page.get(f"/api/incidents/{uuid4()}")).status_code == 404
+        assert (await page.get("/api/incidents/other")).status_code == 404
+        assert (await page.get("/api/lists/everything")).status_code == 404
+        assert (await page.post("/api/summary")).status_code == 405
+        # The name of another site that its owner points to this machine.
+        assert (await page.get("/api/summary", headers={"host": "elsewhere.example"})).status_code == 400
+
+
+# --- made anew -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
+    """Every row of every table comes out the same, also of a ledger that was spoilt, and what it has heard stays."""
+    histories = some()
+    await house.tell(*(event for each in histories for event in each.events), inspected(), inspected())
+    await rebuild(house.books.engine, house.kafka)
+    late = [History().called("water") for _ in range(5)]
+    gap = History().called()
+    await house.tell(*(event for each in late for event in each.events), *gap.events[1:])
+    async with house.room():
+        await house.has(*late)
+        await until(lambda: _waits(house, gap))
+    before = await house.books.everything()
+    assert before["entry"]
+    assert before["obligation"]
+    assert before["repeat"]
+    async with house.books.engine.begin() as connection:
+        heard = await connection.scalar(text("SELECT count(*) FROM ledger.journal"))
+        await connection.execute(text("DELETE FROM ledger.entry WHERE version > 1"))
+        await connection.execute(text("UPDATE ledger.incident SET kind = 'hazard', owned = true"))
+        await connection.execute(text("DELETE FROM ledger.inspection"))
+    made = await rebuild(house.books.engine, house.kafka)
+    assert await house.books.everything() == before
+    assert (made.incidents, made.entries) == (len(before["incident"]), len(before["entry"]))
+    async with house.books.engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM ledger.journal")) == heard
+
+
+async def _waits(house: House, history: History) -> bool:
+    book = await house.books.book(history)
+    return bool(book and book.ahead)
+
+
+async def test_a_running_ledger_loses_nothing_to_a_rebuild(house: House) -> None:
+    """While it is made anew, the router goes on telling and the room goes on reading: in the end all of it is there."""
+    histories = [History().called().solved().answered() for _ in range(60)]
+    events = [event for each in histories for event in each.events]
+    async with house.room():
+
+        async def telling() -> None:
+            for first in range(0, len(events), 20):
+                await house.tell(*events[first : first + 20])
+
+        await asyncio.gather(telling(), *[rebuild(house.books.engine, house.kafka) for _ in range(2)])
+        await house.has(*histories)
+    after = await house.books.everything()
+    await rebuild(house.books.engine, house.kafka)
+    assert await house.books.everything() == after
+
+
+async def test_a_rebuild_waits_for_who_holds_a_shard(house: House) -> None:
+    """It takes every shard's lock, so it can't overtake a batch in flight."""
+    async with house.books.engine.begin() as connection:
+        await connection.execute(text("SELECT * FROM ledger.shard WHERE id = 17 FOR UPDATE"))
+        work = asyncio.ensure_future(rebuild(house.books.engine, house.kafka))
+        await until(lambda: _somebody_waits(house))
+        assert not work.done()
+    async with asyncio.timeout(LIMIT_S):
+        await work
+
+
+async def _somebody_waits(house: House) -> bool:
+    async with house.books.engine.connect() as connection:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(await connection.scalar(text(waiting)))
+
+
+async def test_a_rebuild_in_passes_is_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is read before the locks are taken, in however many passes, the rows are the same."""
+    assert FEW > 0
+    histories = [History().called().solved() for _ in range(20)]
+    await house.tell(*(event for each in histories for event in each.events))
+    await rebuild(house.books.engine, house.kafka)
+    expected = await house.books.everything()
+    for passes in (0, 3):
+        monkeypatch.setattr("services.ledger.rebuild.MOST_PASSES", passes)
+        monkeypatch.setattr("services.ledger.rebuild.FEW", -1)
+        await rebuild(house.books.engine, house.kafka)
+        assert await house.books.everything() == expected
+
+
+# --- what was lost ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_report_without_an_incident_is_lost(house: House) -> None:
+    """A valid report counts as lost until it has an incident, its own or another's; nothing else on the topic does."""
+    code = f"lost-{uuid4().hex[:8]}"
+    await topics.apply(house.kafka, [REPORTS], {"community": [code]})
+    topic, engine = REPORTS.named(code), house.books.engine
+    own, repeat, never = History(), uuid4(), uuid4()
+    arrivals = Arrivals(house.kafka, [code])
+    assert await arrivals.lost(engine) == 0
+    for subject in (own.id, repeat, never, never):
+        await house.tell(Event(uuid4(), f"/{code}", subject, START, raised()), topic=topic)
+    await house.tell(Event(uuid4(), f"/{code}", uuid4(), START, Rated(solved=True, satisfied=True)), topic=topic)
+    await house.producer.send_and_wait(topic, b"no report", key=b"none")
+    assert await arrivals.lost(engine) == 3
+    await house.books.hear(causes(own))
+    assert await arrivals.lost(engine) == 2
+    first = History()
+    repeated = History(incident=repeat)
+    attached(repeated, first)
+    await house.books.hear(causes(first))
+    assert await arrivals.lost(engine) == 1
+    assert await lost(engine, house.kafka, [code]) == 1
+
+
+async def test_what_cannot_be_read_is_not_nothing(house: House) -> None:
+    """A topic that isn't there, or a broker that is away, makes the figure unknown, never 0."""
+    with pytest.raises(Unreadable, match=r"community\.nowhere\.reports"):
+        await lost(house.books.engine, house.kafka, [*named(CONFIGURATION).communities, "nowhere"])
+    away = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(Unreadable, match=r"127\.0\.0\.1:1"):
+        await lost(house.books.engine, away, ["guangdu"])
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_command_shows_what_nobody_owns_first(house: House) -> None:
+    """Tables on a terminal in order, the figures on one line of JSON, and both as CSV."""
+    histories = some()
+    await house.books.hear(causes(*histories))
+    await set_clock(house.books.engine, histories[2].at)
+    status, out, err = await house.command()
+    assert (status, err) == (0, "")
+    order = ["nobody owns", "overdue", "demand", "suggestion", "hazard", "dispute", "who owns what", "figures"]
+    places = [out.index(f"{each}: " if each in order[:2] else each) for each in order[:2]]
+    assert places == sorted(places)
+    assert "样例时间" in out
+    status, out, _ = await house.command("--json")
+    assert status == 0
+    figures = json.loads(out)
+    assert len(out.splitlines()) == 1
+    assert {name: figures[name] for name in ("assigned", "solved", "in_progress", "duplicates")} == {
+        "assigned": 2,
+        "solved": 2,
+        "in_progress": 0,
+        "duplicates": 0,
+    }
+    assert figures["unowned"] == {"demand_or_suggestion": 1, "hazard": 0}
+    assert isinstance(figures["lost"], int)
+    _, out, _ = await house.command("--csv")
+    assert out.splitlines()[:2] == ["figure,value", "collected.demand,3"]
+
+
+async def test_a_list_is_the_same_in_every_form(house: House) -> None:
+    """Each list has the same lines as a table, as JSON and as CSV, in which no text is a formula."""
+    formula = History(category="other", description="=HYPERLINK(1)\x1b[31m,\n二").later(days=30)
+    await house.books.hear(causes(formula, History("hazard", "gas").called()))
+    for name in ("demands", "unowned", "overdue"):
+        status, out, _ = await house.command("--list", name, "--json")
+        assert status == 0
+        lines: list[dict[str, Any]] = json.loads(out)
+        assert {UUID(each["id"]) for each in lines} >= {formula.id}
+        _, out, _ = await house.command("--list", name, "--csv")
+        assert len(out.splitlines()) == 1 + len(lines)
+        assert '"\'=HYPERLINK(1) [31m, 二"' in out
+        _, out, _ = await house.command("--list", name)
+        assert str(formula.id)[:13] in out
+        assert "\x1b[31m" not in out
+    _, out, _ = await house.command("--list", "suggestions", "--json")
+    assert out == "[]\n"
+
+
+async def test_show_tells_the_whole_history(house: House) -> None:
+    """Every entry, with when, who, by which post or rule; an id may be cut short while it names one incident only."""
+    history = History(category="river").called("water").later(days=20).solved().answered()
+    await house.books.hear(causes(history, History()))
+    status, out, _ = await house.command("show", str(history.id)[:12])
+    assert status == 0
+    for word in ("立案 opened", "呼叫（吹哨） called", "区水务局", "规则 rule", "升级 escalated", "2021-03-01 10:00"):
+        assert word in out
+    _, out, _ = await house.command("show", str(history.id), "--json")
+    assert [each["version"] for each in json.loads(out)] == list(range(1, history.folded.version + 1))
+    status, _, err = await house.command("show", str(uuid4()))
+    assert (status, err.count("\n")) == (2, 1)
+    status, _, err = await house.command("show", "%")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+async def test_rebuild_says_how_many(house: House) -> None:
+    """The command says what it made."""
+    await house.tell(*History().events)
+    status, out, _ = await house.command("rebuild")
+    assert status == 0
+    assert out.startswith("made again: ")
+
+
+async def test_without_a_database_one_sentence(house: House) -> None:
+    """Whoever asks is told what to do, in one line and with status 1."""
+    house.environment["WHISTLE_DATABASE__URL"] = "postgresql+asyncpg://postgres@127.0.0.1:1/whistle"
+    status, out, err = await house.command()
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "WHISTLE_DATABASE__URL" in err
