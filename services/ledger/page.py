@@ -45,6 +45,8 @@ from services.runtime.log import get
 HERE = Path(__file__).parent
 FRESH_S = 1.0
 """How old an answer may be: however many look, the database is asked once a second whether anything has changed."""
+SHARE = 0.1
+"""How much of the room's time counting may take: a large ledger is counted less often."""
 LOOPBACK = {"127.0.0.1", "::1"}
 HEADERS = {
     "content-security-policy": (
@@ -68,20 +70,22 @@ class Ledger:
         self.lost: int | None = None
         self.trouble = "not looked yet"
         self._one_at_a_time = asyncio.Lock()
-        self._asked_at = 0.0
+        self._fresh_until = 0.0
         self._of: object = None
         self._last: Summary | None = None
 
     async def glance(self) -> Summary:
         """Return the ledger as it is; what has not changed is not counted again."""
         async with self._one_at_a_time:
-            if self._last is None or time.monotonic() - self._asked_at > FRESH_S:
+            if self._last is None or time.monotonic() > self._fresh_until:
+                began = time.monotonic()
                 async with self.engine.connect() as connection:
                     heard = await queries.stamp(connection)
                 of = (heard, self.lost, self.trouble, self.names.local(self.clock.now()))
                 if self._last is None or of != self._of:
                     self._last = await glance(self.engine, self.clock, self.names, self.lost, self.trouble)
-                self._of, self._asked_at = of, time.monotonic()
+                took = time.monotonic() - began
+                self._of, self._fresh_until = of, time.monotonic() + max(FRESH_S, took / SHARE)
             return self._last
 
 

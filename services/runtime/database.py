@@ -21,7 +21,6 @@ def connect(settings: DatabaseSettings, name: str, *, pool_size: int = 5) -> Asy
     return create_async_engine(
         settings.url.get_secret_value(),
         pool_size=pool_size,
-        pool_pre_ping=True,
         connect_args={
             "server_settings": {
                 "application_name": f"whistle-{name}",

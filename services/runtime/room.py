@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import stamina
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaConnectionError,
+    KafkaError,
+    RebalanceInProgressError,
+)
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 from faststream.message import StreamMessage
@@ -115,8 +122,7 @@ class Room:
             with attempt:
                 async with engine.begin() as connection:
                     await self.journal.prepare(connection, self.settings.kafka.shards)
-        made = producer(self.settings.kafka, self.name)
-        await made.start()
+        made = await _connected(self.settings, self.name)
         return Plumbing(
             settings=self.settings,
             engine=engine,
@@ -368,6 +374,18 @@ class _PollErrors:
             log.warning("Kafka did not answer while polling; it is asked again", error=repr(exc_info))
         else:
             self._room.fail(exc_info if isinstance(exc_info, BaseException) else RuntimeError(str(message)))
+
+
+@stamina.retry(on=KafkaConnectionError, attempts=None, timeout=None, wait_max=5.0)
+async def _connected(settings: Settings, name: str) -> AIOKafkaProducer:
+    """Return a producer, started; waits, visibly, for a broker that is away."""
+    made = producer(settings.kafka, name)
+    try:
+        await made.start()
+    except KafkaConnectionError:
+        await made.stop()
+        raise
+    return made
 
 
 async def _whole(records: Sequence[ConsumerRecord]) -> StreamMessage[Any]:

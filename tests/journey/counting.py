@@ -1,7 +1,7 @@
 """A room that only counts what is said of each subject, for tests of the mechanism under every room.
 
-As a process of its own: `python -m tests.journey.counting NAME [STEP]`, which at the given step of its second batch kills
-itself as `kill -9` would.
+As a process of its own: `python -m tests.journey.counting NAME [STEP]`, which at the given step of its second batch
+kills itself as `kill -9` would.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Process:
     def start(self) -> Self:
         """Start it, with its log appended to what an earlier run wrote."""
         with self.log.open("ab") as output:
-            self._popen = subprocess.Popen(  # noqa: S603 - our own module
+            self._popen = subprocess.Popen(
                 self._argv, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         return self
@@ -105,12 +105,14 @@ async def until(
 async def looking(servers: str, topics: Iterable[str]) -> AsyncIterator[Look]:
     """Connect to a broker, and find where some topics end now."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest", max_partition_fetch_bytes=2**23)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers, auto_offset_reset="earliest", max_partition_fetch_bytes=2**23
+    )
     await admin.start()
     try:
         async with consumer:
-            found = await admin.describe_topics(list(topics))
-            partitions = [TopicPartition(each["topic"], one["partition"]) for each in found for one in each["partitions"]]
+            found = {each["topic"]: each["partitions"] for each in await admin.describe_topics(list(topics))}
+            partitions = [TopicPartition(topic, each["partition"]) for topic in found for each in found[topic]]
             assert partitions, "there are no such topics"
             consumer.assign(partitions)
             yield Look(admin, consumer, await consumer.end_offsets(partitions))

@@ -3,10 +3,12 @@
 import json
 import signal
 import socket
+import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from services.local.kafka import EmbeddedKafka
@@ -72,7 +74,7 @@ def test_a_second_run_gives_the_same_ledger(settled: tuple[House, dict[str, Any]
 
 @pytest.mark.timeout(300)
 def test_a_house_that_stays_open_is_of_use_and_ends_cleanly(settled: tuple[House, dict[str, Any]]) -> None:
-    """While it is open, its page and its commands answer; Ctrl-C ends all of it with status 0."""
+    """Its page and commands answer, a room that is killed comes back, and Ctrl-C ends all of it with status 0."""
     house, ledger = settled
     process = house.start()
     until(lambda: "The house is open" in house.errors() or process.poll() is not None, "an open house")
@@ -84,11 +86,26 @@ def test_a_house_that_stays_open_is_of_use_and_ends_cleanly(settled: tuple[House
     assert {each["group"] for each in lags} == {"street", "router", "department", "supervision", "ledger"}
     owed = json.loads(house.whistle("street", "inbox", "--as", "dongsheng", "--json"))
     waiting = next(each for each in owed if each["owes"] == "decide")
+    router = _room(process, "router")
+    router.kill()
+    until(lambda: _room(process, "router").pid != router.pid, "a new router", 30)
     _act_as_officers(house, waiting["incident"])
     processes = everything(process)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0, house.errors()
     until(lambda: gone(processes), "the end of every process", 20)
+
+
+def _room(process: "subprocess.Popen[str]", name: str) -> psutil.Process:
+    """The process of a room, once it runs."""
+    found: list[psutil.Process] = []
+
+    def runs() -> bool:
+        found[:] = [each for each in everything(process)[1:] if each.cmdline()[-1:] == [f"services.{name}"]]
+        return bool(found)
+
+    until(runs, f"the room {name}", 30)
+    return found[0]
 
 
 def _act_as_officers(house: House, incident: str) -> None:

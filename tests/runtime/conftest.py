@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from services.runtime.settings import DatabaseSettings, KafkaSettings, Settings
 from tests.journey import counting
 from tests.journey.house import LIMIT_S, Process, heard, is_drained, until
 
-WHEN = counting.datetime.fromisoformat("2026-03-02T09:00:00+00:00")
+WHEN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def progressed(subject: UUID, event_id: UUID | None = None) -> Event:
