@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from schemas.dispatch import Issued
+from schemas.dispatch import Changed, Issued
 from schemas.event import Event, Fact, InvalidEventError, follow, parse
 from schemas.response import Response
 from schemas.topics import DISPATCHES, RESPONSES
@@ -20,6 +22,7 @@ from services.runtime.settings import Settings
 from services.runtime.speaker import Speaker
 
 log = get(__name__)
+POLL_MS = 200
 _FACTS = {fact.type: fact for fact in DISPATCHES.facts}
 
 
@@ -73,28 +76,55 @@ class Department(Speaker):
         return handler
 
     async def run(self, group: str | None = None) -> None:
-        """Give every dispatch to the handler, one after the other, for ever.
+        """Give every dispatch that is still open to the handler, one after the other, for ever.
 
-        A response has an id that follows from its dispatch, so a dispatch that is given again after a crash is
-        answered to the same effect. The handler's own errors end the run: the dispatch is given again next time.
+        What was dispatched before is read first, as far as the group hasn't, and of that only what no later word has
+        moved on is given: a program that is started for the first time leaves the past alone. A response has an id
+        that follows from its dispatch, so a dispatch that is given again after a crash is answered to the same effect.
+        The handler's own errors end the run: the dispatch is given again next time.
         """
         if self._handler is None:
             raise RuntimeError("name a handler with on_dispatch first")
-        async for dispatch, done in self._listen(group or f"department-{self.code}-handler"):
-            if isinstance(dispatch.fact, Issued):
-                said = await self._handler(dispatch)
-                if said is not None:
-                    await self.respond(dispatch.incident, said, event_id=follow(dispatch.id, said.type))
-            await done()
+        async with self._reading(group or f"department-{self.code}-handler", "earliest") as consumer:
+            backlog = await _backlog(consumer)
+            moved_on = {
+                (read.incident, read.fact.round) for _, read in backlog if read and isinstance(read.fact, Changed)
+            }
+            for record, read in backlog:
+                await self._give(consumer, record, read, moved_on)
+            async for record in consumer:
+                await self._give(consumer, record, _read(record), frozenset())
+
+    async def _give(
+        self,
+        consumer: AIOKafkaConsumer,
+        record: ConsumerRecord,
+        dispatch: Dispatch | None,
+        moved_on: AbstractSet[tuple[UUID, int]],
+    ) -> None:
+        if (
+            dispatch
+            and self._handler
+            and isinstance(dispatch.fact, Issued)
+            and (dispatch.incident, dispatch.fact.round) not in moved_on
+        ):
+            said = await self._handler(dispatch)
+            if said is not None:
+                await self.respond(dispatch.incident, said, event_id=follow(dispatch.id, said.type))
+        await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
 
     async def dispatches(self, start: Literal["earliest", "latest"] = "latest") -> AsyncIterator[Dispatch]:
         """Yield the department's stream as it comes, without a group: nothing is remembered."""
-        async for dispatch, _done in self._listen(None, start):
-            yield dispatch
+        async with self._reading(None, start) as consumer:
+            async for record in consumer:
+                dispatch = _read(record)
+                if dispatch:
+                    yield dispatch
 
-    async def _listen(
-        self, group: str | None, start: Literal["earliest", "latest"] = "earliest"
-    ) -> AsyncIterator[tuple[Dispatch, Callable[[], Awaitable[None]]]]:
+    @asynccontextmanager
+    async def _reading(
+        self, group: str | None, start: Literal["earliest", "latest"]
+    ) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
             DISPATCHES.named(self.code),
             bootstrap_servers=self._settings.kafka.bootstrap_servers,
@@ -105,20 +135,26 @@ class Department(Speaker):
         )
         await consumer.start()
         try:
-            async for record in consumer:
-                partition = TopicPartition(record.topic, record.partition)
-
-                async def done(partition: TopicPartition = partition, offset: int = record.offset) -> None:
-                    if group is not None:
-                        await consumer.commit({partition: offset + 1})
-
-                try:
-                    event = parse(record.value, _FACTS)
-                except InvalidEventError as error:
-                    log.warning(
-                        "passed over what can't be read", topic=record.topic, offset=record.offset, reason=str(error)
-                    )
-                    continue
-                yield Dispatch(event.id, event.subject, event.time, event.data), done
+            yield consumer
         finally:
             await consumer.stop()
+
+
+async def _backlog(consumer: AIOKafkaConsumer) -> list[tuple[ConsumerRecord, Dispatch | None]]:
+    """Read what is there already, to the end as it is now."""
+    ends = await consumer.end_offsets(consumer.assignment())
+    found: list[tuple[ConsumerRecord, Dispatch | None]] = []
+    while not all([await consumer.position(partition) >= end for partition, end in ends.items()]):
+        for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+            found.extend((record, _read(record)) for record in records)
+    return found
+
+
+def _read(record: ConsumerRecord) -> Dispatch | None:
+    """Read one message of the stream; what can't be read is passed over, and told."""
+    try:
+        event = parse(record.value, _FACTS)
+    except InvalidEventError as error:
+        log.warning("passed over what can't be read", topic=record.topic, offset=record.offset, reason=str(error))
+        return None
+    return Dispatch(event.id, event.subject, event.time, event.data)

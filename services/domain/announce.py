@@ -13,6 +13,7 @@ from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import DISPATCHES, ESCALATIONS, JOURNAL
+from services.domain.clocks import OF_THE_STREET
 from services.domain.incident import Incident, Obligation
 
 _CHANGES = (
@@ -100,10 +101,12 @@ def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
     parked = isinstance(told, entries.Granted) and told.request == "parking"
     status = "parked" if parked else _STATUS[type(told)]
     stands = (owed.status, owed.round) == (status, told.round)
+    # What the street owes about it is not the department's to keep.
+    running = {name: clock.due_at for name, clock in owed.clocks.items() if name not in OF_THE_STREET}
     return dispatch.Changed(
         status=status,
         round=told.round,
-        deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
+        deadlines=running if stands else {},
         reason=getattr(told, "reason", ""),
     )
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     bindparam,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -173,13 +172,17 @@ class Journal:
         return [Row(*(getattr(row, column) for column in _COLUMNS)) for row in rows]
 
     async def mark(self, connection: AsyncConnection, published: dict[int, int]) -> None:
-        """Move the marks, never backwards."""
-        for shard, seq in sorted(published.items()):
-            await connection.execute(
-                update(self.shards)
-                .where(self.shards.c.id == shard, self.shards.c.published < seq)
-                .values(published=seq)
-            )
+        """Move the marks, never backwards; the rows are locked in order first, or two owners would deadlock."""
+        await connection.execute(
+            text(
+                f"WITH moved AS (SELECT * FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS m(id, seq)), "  # noqa: S608 - as above
+                f"locked AS (SELECT id FROM {self.schema}.shard WHERE id = ANY(CAST(:shards AS int[])) "
+                "ORDER BY id FOR UPDATE) "
+                f"UPDATE {self.schema}.shard SET published = greatest(published, moved.seq) "
+                "FROM moved JOIN locked USING (id) WHERE shard.id = moved.id"
+            ),
+            {"shards": list(published), "seqs": list(published.values())},
+        )
 
 
 _COLUMNS = (

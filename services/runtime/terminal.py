@@ -39,6 +39,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         stop(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        raise typer.Exit(0) from None
     except ProgrammingError as error:
         if "UndefinedTable" in str(error.orig) or "does not exist" in str(error.orig):
             stop("The database has no tables of this version: run `whistle migrate`.")

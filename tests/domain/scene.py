@@ -262,6 +262,7 @@ class Scene:
         assert not waits or state.clocks, "the incident waits without a clock of its own"
         for owed in state.obligations.values():
             assert bool(owed.clocks) == (owed.open and not state.ended), f"{owed.department} waits without a clock"
+            assert ("approve" in owed.clocks) == (owed.request is not None)
         assert sum(each.role == "lead" and each.status != "withdrawn" for each in state.obligations.values()) <= 1
 
     def _messages(self, entry: Entry, at: datetime) -> Sequence[tuple[str, Fact]]:

@@ -363,6 +363,16 @@ def test_an_extension_is_asked_for_in_time_and_asks_for_more() -> None:
     ]
 
 
+def test_who_has_resolved_needs_no_more_time() -> None:
+    """With the work, what was asked for is gone: nobody can grant it any more, nor is an approval owed."""
+    scene = called()
+    scene.department("water", response.Acknowledged())
+    scene.department("water", response.ExtensionRequested(until=START + 9 * DAY, reason="parts"))
+    scene.department("water", DONE)
+    assert names(scene.street(decision.Granted(department="water", request="extension"))) == ["ActRefused"]
+    assert deadlines(scene) == {"confirm": START + 3 * DAY}
+
+
 def test_parking_is_the_districts_to_approve_and_an_extension_the_streets() -> None:
     """A grant or denial by the other side is refused with the name of the approver, and nothing changes."""
     scene = called()

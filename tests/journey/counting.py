@@ -11,17 +11,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from aiokafka import ConsumerRecord
 from pydantic import TypeAdapter
-from sqlalchemy import MetaData
+from sqlalchemy import DateTime, MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas import dispatch
+from schemas import decision, dispatch
 from schemas.topics import DECISIONS, DISPATCHES, RESPONSES, Topic
 from services.runtime import log
 from services.runtime.batch import Bench, Desk, Happening, Message
@@ -30,7 +30,8 @@ from services.runtime.journal import Journal, Row, Shard
 from services.runtime.relay import Relay
 from services.runtime.room import Plumbing, Room
 from services.runtime.settings import Settings
-from services.runtime.states import States
+from services.runtime.states import Derived, States
+from services.runtime.sweep import sweep
 
 STEPS = (
     "locked",
@@ -45,20 +46,40 @@ STEPS = (
 """Where a batch can be cut short: after each of its steps, in their order."""
 
 
+DUE_AFTER = timedelta(seconds=6)
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many facts a subject has had, and the last of them."""
+    """How many facts a subject has had, when the last reached the broker, and by when another is owed."""
 
     total: int
     at: datetime
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A deadline that has passed."""
+
+    id: UUID
+    key: UUID
+    shard: int
+    at: datetime
+    due_at: datetime
 
 
 metadata = MetaData(schema="counting")
-counts: States[Count] = States(metadata, "count", TypeAdapter(Count))
+counts: States[Count] = States(
+    metadata,
+    "count",
+    TypeAdapter(Count),
+    Derived("due_at", DateTime(timezone=True), lambda count: count.due_at, nullable=True),
+)
 
 
 class CountingDesk:
-    """Numbers the facts about each subject, and says each number."""
+    """Numbers the facts about each subject, and says each number; `Insisted` begins a deadline that any other ends."""
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
@@ -71,11 +92,27 @@ class CountingDesk:
         """Write counts."""
         await counts.save(connection, states)
 
-    def decide(self, state: Count | None, happening: Cause) -> tuple[Count | None, Sequence[Message]]:
-        """Count one more, and say so."""
-        after = Count((state.total if state else 0) + 1, happening.at)
+    def decide(self, state: Count | None, happening: Cause | Missed) -> tuple[Count | None, Sequence[Message]]:
+        """Count one more, and say so; or say that a deadline was missed."""
+        if isinstance(happening, Missed):
+            if state is None or state.due_at != happening.due_at:
+                return state, []
+            missed = dispatch.Reminded(round=state.total, deadline="missed", due_at=happening.due_at)
+            return replace(state, due_at=None), [Message(self._topic, happening.key, missed)]
+        due_at = happening.at + DUE_AFTER if isinstance(happening.event.data, decision.Insisted) else None
+        after = Count((state.total if state else 0) + 1, happening.at, due_at)
         fact = dispatch.Reminded(round=after.total, deadline="count", due_at=after.at, note=str(happening.event.id))
         return after, [Message(self._topic, happening.key, fact)]
+
+    async def due(self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int) -> list[Missed]:
+        """Return the deadlines that have passed, up to each shard's horizon."""
+        table = counts.table
+        rows = await connection.execute(table.select().where(table.c.due_at.is_not(None)).order_by(table.c.due_at))
+        return [
+            Missed(uuid5(row.id, row.due_at.isoformat()), row.id, row.shard, horizons[row.shard], row.due_at)
+            for row in rows
+            if row.shard in horizons and row.due_at <= horizons[row.shard]
+        ][:limit]
 
 
 class Only(Topic):
@@ -193,6 +230,7 @@ def make(settings: Settings, name: str, step: str | None = None) -> CountingRoom
         journal=journal,
         settings=settings,
         make_desk=lambda _plumbing: CountingDesk(DISPATCHES.named(name)),
+        background=(sweep,),
     )
     room.step = step
     journal.reach = room.pass_by

@@ -29,6 +29,7 @@ from services.runtime.settings import DatabaseSettings, KafkaSettings, Settings
 from tests.journey import counting
 from tests.journey.house import LIMIT_S, Process, heard, is_drained, until
 
+_FACTS: dict[str, type[Fact]] = {Reminded.type: Reminded}
 WHEN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
@@ -40,6 +41,11 @@ def progressed(subject: UUID, event_id: UUID | None = None) -> Event:
 def refused(subject: UUID, event_id: UUID | None = None) -> Event:
     """Return one more fact about a subject, as its street would say it."""
     return Event(event_id or uuid.uuid4(), "/street/test", subject, WHEN, decision.Refused(reason="不属实"))
+
+
+def insisted(subject: UUID, event_id: UUID | None = None) -> Event:
+    """Return a fact about a subject that begins a deadline."""
+    return Event(event_id or uuid.uuid4(), "/street/test", subject, WHEN, decision.Insisted(department="a", reason="b"))
 
 
 @dataclass
@@ -94,6 +100,19 @@ class World:
     def _logs(self) -> str:
         return "\n".join(each.read_text(errors="replace")[-3000:] for each in self.folder.glob("*.log"))
 
+    async def missed(self) -> dict[UUID, datetime]:
+        """Return the deadlines that were said to be missed, by subject; each of them was said once."""
+        found: dict[UUID, datetime] = {}
+        ids = set()
+        for record in await heard(self.servers, [DISPATCHES.named(self.name)]):
+            event = parse(record.value, _FACTS)
+            assert isinstance(event.data, Reminded)
+            if event.data.deadline == "missed" and event.id not in ids:
+                assert event.subject not in found
+                ids.add(event.id)
+                found[event.subject] = event.data.due_at
+        return found
+
     async def scalar(self, statement: str) -> int:
         """Return one number from the database."""
         async with self.engine.connect() as connection:
@@ -117,9 +136,8 @@ class World:
         numbers: dict[UUID, list[int]] = {}
         causes: dict[UUID, set[UUID]] = {}
         seen: dict[UUID, bytes] = {}
-        facts: dict[str, type[Fact]] = {Reminded.type: Reminded}
         for record in await heard(self.servers, [DISPATCHES.named(self.name)]):
-            event = parse(record.value, facts)
+            event = parse(record.value, _FACTS)
             assert isinstance(event.data, Reminded)
             assert seen.setdefault(event.id, record.value) == record.value, "one id, two facts"
             if record.value is seen[event.id]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, text
+from pydantic import SecretStr
+from sqlalchemy import MetaData, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,8 +22,10 @@ from services.runtime.database import IDLE_IN_TRANSACTION_MS, connect, is_transi
 from services.runtime.journal import Journal, Row, Shard
 from services.runtime.settings import DatabaseSettings
 from tests.fakes import FakeJournal
+from tests.journey.house import until
 
 SHARDS = 8
+SOCKET = ".s.PGSQL.5432"
 AT = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -230,3 +235,67 @@ async def test_a_stopped_owner_does_not_hold_its_shards(engine: AsyncEngine, *, 
     assert is_transient(raised.value)
     await stopped.invalidate()
     await stopped.close()
+
+
+class Narrow:
+    """A way to the database that lets only so many more bytes through, as a client that is stopped while it sends."""
+
+    def __init__(self, server: Path) -> None:
+        self._server = server
+        self.left = float("inf")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Connect one client to the server."""
+        from_server, to_server = await asyncio.open_unix_connection(str(self._server / SOCKET))
+        self._tasks |= {
+            asyncio.create_task(self._let_through(reader, to_server)),
+            asyncio.create_task(self._bring_back(from_server, writer)),
+        }
+
+    async def _let_through(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with closing(sink):
+            while data := await source.read(10_000):
+                sink.write(data[: int(min(self.left, len(data)))])
+                self.left = max(self.left - len(data), 0)
+                await sink.drain()
+
+    async def _bring_back(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with closing(sink):
+            while data := await source.read(10_000):
+                sink.write(data)
+
+    async def close(self) -> None:
+        """Cut everybody off."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def test_an_owner_stopped_while_it_writes_does_not_hold_its_shards(
+    engine: AsyncEngine,
+) -> None:
+    """Even in the middle of sending its rows, where a COPY would hold its locks for as long as it is stopped."""
+    journal = await real_journal(engine)
+    url = make_url(engine.url.render_as_string(hide_password=False))
+    with tempfile.TemporaryDirectory() as folder:
+        way = Narrow(Path(str(url.query["host"])))
+        server = await asyncio.start_unix_server(way.meet, Path(folder) / SOCKET)
+        narrow = connect(
+            DatabaseSettings(url=SecretStr(url.update_query_dict({"host": folder}).render_as_string())), "narrow"
+        )
+        stopped = await narrow.connect()
+        await journal.lock(stopped, [1])
+        way.left = 100_000
+        writing = asyncio.create_task(journal.append(stopped, [row(1, seq) for seq in range(1, 5_000)]))
+        await until(lambda: way.left == 0)
+        async with asyncio.timeout(IDLE_IN_TRANSACTION_MS / 1000 + 5), engine.begin() as connection:
+            assert (await journal.lock(connection, [1]))[1] == Shard(1, 0, 0)
+        await way.close()
+        with pytest.raises(DBAPIError):
+            await writing
+        await stopped.invalidate()
+        await stopped.close()
+        await narrow.dispose()
+        server.close()
+        await server.wait_closed()

@@ -4,10 +4,13 @@ import asyncio
 import gzip
 import json
 import random
+import struct
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.record.util import calc_crc32c
 
 from schemas.event import dump
 from schemas.topics import dead_letters
@@ -16,6 +19,8 @@ from tests.runtime.conftest import World, progressed
 
 Headers = list[tuple[str, bytes | None]]
 Record = tuple[bytes | None, bytes | None, Headers]
+# Where a batch has its checksum, which covers all that follows it. Source: Kafka's record batch format, version 2.
+CRC_AT = 17
 KEY = str(uuid.UUID(int=7)).encode()
 
 
@@ -102,7 +107,7 @@ async def test_whatever_is_invalid_becomes_a_dead_letter_and_everything_valid_ha
 
 
 async def test_a_record_larger_than_any_topic_takes_is_cut_and_stops_nobody(world: World) -> None:
-    """A record that was small only while it was compressed becomes a dead letter that tells where the whole of it is."""
+    """A record that was small only while it was compressed becomes a dead letter that tells where all of it is."""
     huge = b"0" * 5_000_000
     assert len(gzip.compress(huge)) < 10_000
     options = {"bootstrap_servers": world.servers, "compression_type": "gzip", "max_request_size": 20_000_000}
@@ -119,3 +124,35 @@ async def test_a_record_larger_than_any_topic_takes_is_cut_and_stops_nobody(worl
     assert letter.key == KEY
     assert headers["whistle-cut"] == f"value 5000000 bytes, key {len(KEY)} bytes, 1 headers".encode()
     assert b"JSON" in headers["whistle-reason"]
+
+
+class _Misspelt:
+    """A builder of a batch that writes the header name `zz` in bytes that are no text, as a C client may."""
+
+    def __init__(self, builder: Any) -> None:
+        self._builder = builder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builder, name)
+
+    def build(self) -> bytearray:
+        """Return the batch, with the checksum it has then."""
+        batch = bytearray(self._builder.build())
+        at = batch.index(b"\x04zz") + 1
+        batch[at : at + 2] = b"\xff\xfe"
+        struct.pack_into(">I", batch, CRC_AT, calc_crc32c(bytes(batch[CRC_AT + 4 :])))
+        return batch
+
+
+async def test_what_the_client_cannot_read_is_told_and_not_polled_for_ever_unseen(world: World) -> None:
+    """A poll that fails for another reason than a broker that is away ends the process, and its log says why."""
+    batch = world.producer.create_batch()
+    batch.append(key=KEY, value=envelope(), timestamp=None, headers=[("zz", b"")])
+    batch._builder = _Misspelt(batch._builder)
+    batch.close()
+    # Without a number of its own in the batch, which would be written after the checksum.
+    async with AIOKafkaProducer(bootstrap_servers=world.servers) as plain:
+        await (await plain.send_batch(batch, world.inputs[1], partition=0))
+    async with world.process() as room:
+        assert await room.ended() == 1
+        assert "UnicodeDecodeError" in room.log.read_text(encoding="utf-8")
