@@ -13,6 +13,7 @@ from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.dispatch import Issued, Status
+from services.domain.clocks import OF_THE_STREET
 from services.runtime.journal import Journal
 
 metadata = MetaData(schema="department")
@@ -48,8 +49,8 @@ class Item:
 
     @property
     def due_at(self) -> datetime | None:
-        """The next of its deadlines (UTC); None when nothing is due from anybody."""
-        return min(self.deadlines.values(), default=None)
+        """The next deadline that is the department's own to keep (UTC); None while it is others' turn."""
+        return min((at for name, at in self.deadlines.items() if name not in OF_THE_STREET), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import DISPATCHES, ESCALATIONS, JOURNAL
-from services.domain.clocks import OF_THE_STREET
 from services.domain.incident import Incident, Obligation
 
 _CHANGES = (
@@ -101,12 +100,10 @@ def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
     parked = isinstance(told, entries.Granted) and told.request == "parking"
     status = "parked" if parked else _STATUS[type(told)]
     stands = (owed.status, owed.round) == (status, told.round)
-    # What the street owes about it is not the department's to keep.
-    running = {name: clock.due_at for name, clock in owed.clocks.items() if name not in OF_THE_STREET}
     return dispatch.Changed(
         status=status,
         round=told.round,
-        deadlines=running if stands else {},
+        deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
         reason=getattr(told, "reason", ""),
     )
 
