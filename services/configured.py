@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
+
 from services.domain.configuration import Configuration, parse
 from services.runtime import log
 from services.runtime.files import read
@@ -44,4 +46,6 @@ def run_room(name: str, make: Callable[[Settings, Configuration], Room]) -> None
         configuration = load(settings.config)
     except ConfigurationError as error:
         sys.exit(str(error))
-    sys.exit(asyncio.run(make(settings, configuration).run()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        status = runner.run(make(settings, configuration).run())
+    sys.exit(status)

@@ -12,6 +12,10 @@ from services.domain.working_time import Duration
 
 LABELS: Final = ("kind", "category", "severity", "channel", "grid_level", "community", "street", "estate", "call")
 NEEDED: Final = ("acknowledge", "resolve")
+# Clocks of the state machine that run against others, or end a wait by themselves.
+_NO_DEADLINES: Final = frozenset(
+    {"decide", "confirm", "approve", "review", "close", "answer", "overall", "wait", "by-hand"}
+)
 _KEYS: Final = ("name", "departments", "matchers", "continue", "always", "deadlines", "ladder", "routes")
 _VALUES: Final = {
     "kind": ("demand", "suggestion", "hazard", "dispute", "instability"),
@@ -124,7 +128,9 @@ def _matchers(place: Place) -> tuple[Matcher, ...]:
 def _deadlines(place: Place) -> dict[str, Duration]:
     found = {}
     for name, each in place.keys().items():
-        if each.at(name, name).code():
+        if name in _NO_DEADLINES:
+            each.error(f"{name} is no deadline of a department", "name an interim step otherwise, or see policy.yaml")
+        elif each.at(name, name).code():
             found[name] = each.duration()
     return found
 

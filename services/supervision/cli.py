@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="See who was told of which broken promise, remind, and approve.")
 
 By = Annotated[str, typer.Option("--by", help="Your post, as the history names it.")]
-Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's whole id.")]
+Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, or its first characters.")]
 Department = Annotated[str, typer.Option("--department", help="The code of the department it is about.")]
 Request = Annotated[str, typer.Option("--request", help="extension or parking")]
 
@@ -24,7 +24,9 @@ Request = Annotated[str, typer.Option("--request", help="extension or parking")]
 @app.command("list")
 def list_(
     *,
-    incident: Annotated[str | None, typer.Option("--incident", help="Only this incident's; its whole id.")] = None,
+    incident: Annotated[
+        str | None, typer.Option("--incident", help="Only this one's: its id, or how it begins.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One array on one line.")] = False,
 ) -> None:

@@ -15,7 +15,7 @@ from schemas.action import Action
 from services.configured import ConfigurationError, load
 from services.runtime.database import connect
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, plain, stop, whole_id, width
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
 from services.supervision import store
 from services.supervision.client import Supervision
 
@@ -26,7 +26,7 @@ async def show(settings: Settings, incident: str | None, limit: int, *, as_json:
         zone = load(settings.config).calendar.zone
     except ConfigurationError as error:
         stop(str(error))
-    asked = _id(incident) if incident else None
+    asked = await _find(settings, incident) if incident else None
     engine = connect(settings.database, "supervision-list")
     async with engine.connect() as connection:
         told = await store.latest(connection, limit, asked)
@@ -52,14 +52,25 @@ async def show(settings: Settings, incident: str | None, limit: int, *, as_json:
 
 async def act(settings: Settings, incident: str, fact: Action) -> None:
     """Say what supervision does about an incident."""
-    found = _id(incident)
+    found = await _find(settings, incident)
     async with Supervision(settings) as speaker:
         event = await speaker.act(found, fact)
     typer.echo(f"{fact.type} about {found} is said (event {event.id}); `whistle ledger show {found}` tells more.")
 
 
-def _id(text: str) -> UUID:
-    found = whole_id(text)
-    if found is None:
-        stop(f"{text} is no incident's id: `whistle ledger` lists them.", BAD_INPUT)
-    return found
+async def _find(settings: Settings, asked: str) -> UUID:
+    """Return the id of an incident; a whole id needs no look-up, so that one can speak without the database."""
+    whole = whole_id(asked)
+    if whole is not None:
+        return whole
+    engine = connect(settings.database, "supervision-command")
+    try:
+        async with engine.connect() as connection:
+            found = await store.find(connection, asked)
+    finally:
+        await engine.dispose()
+    if not found:
+        stop(
+            f"Nobody was told of an incident {asked}: give its whole id, as `whistle ledger show` prints it.", BAD_INPUT
+        )
+    return one(found, asked, "incident")

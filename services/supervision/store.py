@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, select
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -68,3 +68,14 @@ async def latest(connection: AsyncConnection, limit: int, incident: UUID | None 
         statement = statement.where(telling.c.incident == incident)
     rows = await connection.execute(statement.limit(limit))
     return [Telling(**row) for row in rows.mappings()]
+
+
+async def find(connection: AsyncConnection, prefix: str) -> list[UUID]:
+    """Return the incidents somebody was told of whose id begins like this, at most two: two are an ambiguity."""
+    rows = await connection.execute(
+        select(telling.c.incident)
+        .where(cast(telling.c.incident, Text).startswith(prefix.lower(), autoescape=True))
+        .distinct()
+        .limit(2)
+    )
+    return list(rows.scalars())

@@ -319,3 +319,11 @@ def test_plain_words_stay_what_they_are(tmp_path: Path) -> None:
     file = tmp_path / "plain.yaml"
     file.write_text("a: [13:00, 2021-10-01, no, 1e3, 0x10, true, null, 'true', ~]\n", encoding="utf-8")
     assert read(file)[0].content == {"a": ["13:00", "2021-10-01", "no", "1e3", "0x10", True, None, "true", None]}
+
+
+@pytest.mark.parametrize("name", ["close", "review", "decide", "by-hand"])
+def test_a_clock_of_the_state_machine_is_no_deadline_of_a_rule(tmp_path: Path, name: str) -> None:
+    """A rule can't set a clock that means something else, such as `close`, which would end the incident."""
+    configuration, problems = tree(tmp_path, f"route:\n  departments: [water]\n  deadlines: {{{name}: 5wd}}\n")
+    assert configuration is None
+    assert [(problem.line, problem.what) for problem in problems] == [(3, f"{name} is no deadline of a department")]

@@ -197,11 +197,19 @@ async def test_two_owners_of_a_shard_exclude_each_other(engine: AsyncEngine) -> 
             found = await journal.lock(connection, [3])
             return found[3], await journal.known(connection, [written.cause])
 
+    async def is_blocked() -> bool:
+        async with engine.connect() as connection:
+            waits = await connection.execute(
+                text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            )
+            return bool(waits.scalar_one()) or waiting.done()
+
     async with engine.begin() as connection:
         await journal.lock(connection, [3])
         waiting = asyncio.create_task(second())
-        await journal.append(connection, [written])
+        await until(is_blocked)
         assert not waiting.done()
+        await journal.append(connection, [written])
     assert await waiting == (Shard(3, 1, 0), {written.cause})
 
 

@@ -1,5 +1,6 @@
 """When deadlines fire: once, and never over something that was said in time."""
 
+import signal
 import uuid
 from datetime import UTC, datetime
 
@@ -28,6 +29,17 @@ async def test_a_deadline_fires_once_when_nobody_speaks(world: World) -> None:
         await until(lambda: is_missed(world, last))
         assert set(await world.missed()) == {*silent, last}
         assert await world.scalar("SELECT count(*) FROM counting.count WHERE due_at IS NOT NULL") == 0
+
+
+async def test_a_deadline_that_fired_is_said_although_its_process_died_first(world: World) -> None:
+    """Nobody says anything again that would lead to it: whoever gets the shard says what was left unsaid."""
+    silent = uuid.uuid4()
+    async with world.process("committed") as room:
+        await world.say([insisted(silent)])
+        assert await room.ended() == -signal.SIGKILL, room.told()
+        assert await world.missed() == {}
+    async with world.process():
+        await until(lambda: is_missed(world, silent))
 
 
 async def test_what_reached_the_broker_in_time_is_not_late_because_it_was_read_late(world: World) -> None:

@@ -1,0 +1,172 @@
+"""What the community's commands do: speak with the community's voice, and print what it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import tzinfo
+from uuid import UUID
+
+import typer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+from schemas.answer import Given
+from schemas.event import Event, InvalidEventError, dump, parse
+from schemas.report import Confirmed, Rated, SentBack, Verified
+from schemas.topics import ANSWERS
+from services.configured import ConfigurationError, load
+from services.domain.configuration import Configuration
+from services.publisher.client import NotKeptError, Publisher, Receipt, RejectedError
+from services.publisher.communities import judge_community
+from services.runtime.kafka import METADATA_MAX_AGE_MS
+from services.runtime.settings import Settings
+from services.runtime.terminal import BAD_INPUT, local, plain, stop, whole_id
+
+Act = Verified | Confirmed | SentBack | Rated
+POLL_MS = 200
+_FACTS = {fact.type: fact for fact in ANSWERS.facts}
+
+
+async def act(settings: Settings, community: str, asked: str, fact: Act) -> None:
+    """Say something about a report of the community's own."""
+    configuration = _known(settings, community)
+    report = _whole(asked)
+    if not isinstance(fact, Rated):
+        _judge_department(configuration, community, fact)
+    try:
+        async with Publisher(community, settings) as publisher:
+            receipt = await _say(publisher, report, fact)
+    except RejectedError as error:
+        stop(f"{error}.", BAD_INPUT)
+    except NotKeptError as error:
+        stop(f"{error}.")
+    if receipt.spooled:
+        typer.echo(
+            f"Kafka at {settings.kafka.bootstrap_servers} does not take it now, so it waits on disk; `whistle publish "
+            "--flush` or the publisher's process sends what waits.",
+            err=True,
+        )
+    said = "is kept to be said" if receipt.spooled else "is said"
+    typer.echo(
+        f"{fact.type} about {report} {said} (event {receipt.event.id}); `whistle ledger show {report}` tells more."
+    )
+
+
+async def _say(publisher: Publisher, report: UUID, fact: Act) -> Receipt:
+    match fact:
+        case Verified():
+            return await publisher.verify(report, holds=fact.holds, department=fact.department, note=fact.note)
+        case Confirmed():
+            return await publisher.confirm(report, fact.department, note=fact.note)
+        case SentBack():
+            return await publisher.send_back(report, fact.department, reason=fact.reason)
+        case Rated():
+            return await publisher.rate(report, solved=fact.solved, satisfied=fact.satisfied, note=fact.note)
+
+
+async def show_answers(settings: Settings, community: str, *, watch: bool, as_json: bool) -> None:
+    """Print the answers there are, in the order of their time; with `watch`, then each one as it comes."""
+    zone = _known(settings, community).calendar.zone
+    try:
+        async for event in _answers(settings, community, watch=watch):
+            typer.echo(dump(event).decode() if as_json else _line(event, zone))
+    except UnknownTopicOrPartitionError:
+        stop(f"Kafka has no topic {ANSWERS.named(community)}: `whistle topics apply` makes it.")
+    except KafkaError as error:
+        stop(
+            f"Kafka at {settings.kafka.bootstrap_servers} can't be read ({type(error).__name__}): start the house with "
+            "`make run`, or set WHISTLE_KAFKA__BOOTSTRAP_SERVERS."
+        )
+
+
+async def _answers(settings: Settings, community: str, *, watch: bool) -> AsyncIterator[Event]:
+    """Yield each answer once, however often it was said."""
+    consumer = AIOKafkaConsumer(
+        ANSWERS.named(community),
+        bootstrap_servers=settings.kafka.bootstrap_servers,
+        # Without a group: nothing is remembered, and whoever looks sees everything.
+        group_id=None,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
+    )
+    try:
+        await consumer.start()
+        told: set[UUID] = set()
+        # The partitions have an order each, and together that of the clock.
+        for event in sorted(await _there_already(consumer), key=lambda each: each.time):
+            if event.id not in told:
+                told.add(event.id)
+                yield event
+        while watch:
+            for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                for event in filter(None, map(_read, records)):
+                    if event.id not in told:
+                        told.add(event.id)
+                        yield event
+    finally:
+        await consumer.stop()
+
+
+async def _there_already(consumer: AIOKafkaConsumer) -> list[Event]:
+    """Read to the end as it is now."""
+    ends = await consumer.end_offsets(consumer.assignment())
+    found: list[Event] = []
+    while not all([await consumer.position(partition) >= end for partition, end in ends.items()]):
+        for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+            found.extend(filter(None, map(_read, records)))
+    return found
+
+
+def _read(record: ConsumerRecord) -> Event | None:
+    """Read one record; what can't be read is passed over, and told."""
+    try:
+        return parse(record.value, _FACTS)
+    except InvalidEventError as error:
+        typer.echo(
+            f"{record.topic}, offset {record.offset} can't be read ({plain(str(error))}); passed over.", err=True
+        )
+        return None
+
+
+def _line(event: Event, zone: tzinfo) -> str:
+    if not isinstance(event.data, Given):
+        raise TypeError(f"{event.data.type} does not belong on this topic")
+    given = event.data
+    attached = "" if given.incident == given.report else f"  (with {given.incident})"
+    return f"{local(event.time, zone)}  {given.outcome:7}  {given.report}{attached}  {_one_line(given.answer)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(plain(text).split())
+
+
+def _known(settings: Settings, community: str) -> Configuration:
+    """Return the configuration, if it knows the community."""
+    try:
+        configuration = load(settings.config)
+    except ConfigurationError as error:
+        stop(str(error))
+    problem = judge_community(community, [each.code for each in configuration.directory.communities])
+    if problem:
+        stop(f"{problem}.", BAD_INPUT)
+    return configuration
+
+
+def _judge_department(configuration: Configuration, community: str, fact: Verified | Confirmed | SentBack) -> None:
+    """Stop where a department is not in the directory, or is none whose work a community confirms."""
+    directory = configuration.directory
+    if isinstance(fact, Verified):
+        what, codes = "department", [each.code for each in directory.departments]
+    else:
+        street = directory.street_of(community) or ""
+        what, codes = f"section of {street}", [each.code for each in directory.sections_of(street)]
+    if fact.department is not None and fact.department not in codes:
+        stop(f"There is no {what} {fact.department} in the directory, only: {', '.join(codes)}.", BAD_INPUT)
+
+
+def _whole(text: str) -> UUID:
+    found = whole_id(text)
+    if found is None:
+        stop(f"{text} is no report's id: give the whole of it, as `whistle publish` printed it.", BAD_INPUT)
+    return found

@@ -1,0 +1,151 @@
+"""`whistle community`, as a process, against a real broker."""
+
+import asyncio
+import json
+import shutil
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.answer import Given
+from schemas.event import parse
+from schemas.report import Confirmed, Rated, SentBack, Verified
+from schemas.topics import ANSWERS
+from services.runtime.settings import KafkaSettings, Settings
+from services.runtime.speaker import Speaker
+from tests.publisher.conftest import House, make_topic
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
+FACTS = {Given.type: Given}
+SECTION = "dongsheng-urban"
+LIMIT_S = 30
+NOBODY = "127.0.0.1:9"
+
+
+@pytest.fixture
+async def known(house: House) -> House:
+    """A house whose community is in its directory, and has both of its topics."""
+    config = house.home / "no-config"
+    shutil.copytree(SHIPPED, config)
+    for file in config.iterdir():
+        file.write_text(file.read_text(encoding="utf-8").replace("guangdu", house.community), encoding="utf-8")
+    await make_topic(house.kafka, ANSWERS.named(house.community))
+    return house
+
+
+async def start(house: House, *arguments: str, **more: str) -> asyncio.subprocess.Process:
+    """Start `whistle community` with the voice of the house's community."""
+    return await house.start(*arguments, "--as", house.community, module="services.publisher.cli_community", **more)
+
+
+async def community(house: House, *arguments: str, **more: str) -> tuple[int | None, str, str]:
+    """Run it, and return its status and what it printed."""
+    process = await start(house, *arguments, **more)
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def give(house: House, report: UUID, answer: str, *, minute: int, times: int = 1) -> None:
+    """Answer a report, as its street does; said twice it is one answer."""
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=house.kafka.bootstrap_servers))
+    fact = Given(report=report, incident=report, outcome="settled", answer=answer)
+    at, event_id = datetime(2021, 3, 1, 2, minute, tzinfo=UTC), uuid4()
+    async with Speaker("/street/dongsheng", settings) as street:
+        for _ in range(times):
+            await street.say(ANSWERS.named(house.community), report, fact, event_id=event_id, at=at)
+
+
+async def test_each_act_is_said_on_the_community_s_topic(known: House) -> None:
+    """Each command is one fact about its report, with what its flags say."""
+    report = uuid4()
+    lines = (
+        ("verify", str(report), "--fails", "--department", "water", "--note", "还在漏"),
+        ("send-back", str(report), "--department", SECTION, "--reason", "没有清理"),
+        ("confirm", str(report), "--department", SECTION),
+        ("rate", str(report), "--solved", "--not-satisfied"),
+    )
+    for line in lines:
+        status, out, err = await community(known, *line)
+        assert (status, err) == (0, "")
+        assert str(report) in out
+    events = await known.events()
+    assert [event.data for event in events] == [
+        Verified(holds=False, department="water", note="还在漏"),
+        SentBack(department=SECTION, reason="没有清理"),
+        Confirmed(department=SECTION),
+        Rated(solved=True, satisfied=False),
+    ]
+    assert {(event.subject, event.source) for event in events} == {(report, f"/community/{known.community}")}
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (("confirm", str(UUID(int=1)), "--department", "water"), SECTION),
+        (("verify", str(UUID(int=1)), "--holds", "--department", "nobody"), "water"),
+        (("rate", "152351f2", "--solved", "--satisfied"), "give the whole of it"),
+        (("rate", str(UUID(int=1)), "--solved"), "--satisfied"),
+        (("answers", "--as", "nowhere"), "nowhere"),
+    ],
+)
+async def test_what_can_never_be_is_refused_at_once(known: House, line: tuple[str, ...], told: str) -> None:
+    """A mistake in use is told with its cure, with status 2, and nothing is said."""
+    as_whom = () if "--as" in line else ("--as", known.community)
+    process = await known.start(*line, *as_whom, module="services.publisher.cli_community")
+    _, err = await process.communicate()
+    assert process.returncode == 2
+    assert told in err.decode()
+    assert "Traceback" not in err.decode()
+    assert known.spooled == []
+    assert await known.events() == []
+
+
+async def test_an_act_waits_on_disk_while_kafka_is_away(known: House) -> None:
+    """With Kafka away an act is kept like a report, and a flush says it."""
+    report = str(uuid4())
+    status, out, err = await community(
+        known, "confirm", report, "--department", SECTION, WHISTLE_KAFKA__BOOTSTRAP_SERVERS=NOBODY
+    )
+    assert (status, len(known.spooled)) == (0, 1)
+    assert "is kept" in out
+    assert "waits on disk" in err
+    await known.publish("--flush")
+    assert [event.data for event in await known.events()] == [Confirmed(department=SECTION)]
+
+
+async def test_answers_are_printed_once_each_in_the_order_of_their_time(known: House) -> None:
+    """From the first record, whatever its partition, one event a line; said twice it is printed once."""
+    reports = [uuid4() for _ in range(6)]
+    for minute, report in enumerate(reports):
+        await give(known, report, f"第{minute}件\n已解决", minute=minute, times=2)
+    status, out, err = await community(known, "answers", "--json")
+    assert (status, err) == (0, "")
+    assert [parse(line.encode(), FACTS).subject for line in out.splitlines()] == reports
+    _, out, _ = await community(known, "answers")
+    assert len(out.splitlines()) == len(reports)
+    assert out.startswith(f"2021-03-01 10:00  settled  {reports[0]}  第0件 已解决")
+
+
+async def test_watching_goes_on(known: House) -> None:
+    """`--watch` prints what there is, then what comes, until an interrupt ends it without an error."""
+    first, second = uuid4(), uuid4()
+    await give(known, first, "已解决", minute=0)
+    process = await start(known, "answers", "--watch", "--json")
+    assert process.stdout is not None
+    async with asyncio.timeout(LIMIT_S):
+        assert json.loads(await process.stdout.readline())["subject"] == str(first)
+        await give(known, second, "也已解决", minute=1)
+        assert json.loads(await process.stdout.readline())["subject"] == str(second)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert (process.returncode, err) == (130, b"")
+
+
+async def test_answers_that_can_t_be_read_are_one_sentence(known: House) -> None:
+    """Without a broker there is one sentence, and status 1."""
+    status, out, err = await community(known, "answers", WHISTLE_KAFKA__BOOTSTRAP_SERVERS=NOBODY)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert NOBODY in err

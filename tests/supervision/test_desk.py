@@ -1,0 +1,104 @@
+"""`whistle supervision` names an incident by the beginning of its id, looked up among its own tellings."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import typer
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from schemas.action import Reminded
+from schemas.event import Event, parse
+from schemas.topics import ACTIONS
+from services.local.kafka import EmbeddedKafka
+from services.runtime.database import connect
+from services.runtime.settings import DatabaseSettings, KafkaSettings, Settings
+from services.supervision.desk import act, show
+from services.supervision.store import Telling, metadata, save
+
+CONFIG = Path(__file__).parents[2] / "deploy" / "config"
+FACTS = {fact.type: fact for fact in ACTIONS.facts}
+NOBODY = DatabaseSettings(url=SecretStr("postgresql+asyncpg://nobody@127.0.0.1:9/none"))
+AT = datetime(2021, 3, 1, tzinfo=UTC)
+TOLD = UUID("009a71f6-e41c-58f2-a67b-113bc1263416")
+ALIKE = UUID("009a71f6-ffff-58f2-a67b-113bc1263416")
+TELLING = Telling(
+    id=uuid4(), incident=TOLD, told_at=AT, street="dongsheng", unit="water", department="water", deadline="resolve",
+    due_at=AT, step=1, post="supervision-office", holder_unit="shuangliu", holder="区政府督查室", summary="停水",
+)  # fmt: skip
+
+
+@pytest.fixture
+async def settings(kafka: EmbeddedKafka, database_url: str) -> Settings:
+    """A database in which supervision was told of two incidents, of one of them twice; and its topic."""
+    made = Settings(
+        kafka=KafkaSettings(bootstrap_servers=kafka.bootstrap_servers),
+        database=DatabaseSettings(url=SecretStr(database_url)),
+        config=CONFIG,
+    )
+    engine = connect(made.database, "test")
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA supervision"))
+        await connection.run_sync(metadata.create_all)
+        twice = replace(TELLING, id=uuid4(), step=2)
+        await save(connection, [TELLING, twice, replace(TELLING, id=uuid4(), incident=ALIKE)])
+    await engine.dispose()
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    # Where another test has made it already, Kafka says so and nothing happens.
+    await admin.create_topics([NewTopic(ACTIONS.name, 1, 1)])
+    await admin.close()
+    return made
+
+
+async def last(settings: Settings) -> Event:
+    """The last thing that supervision has said."""
+    servers = settings.kafka.bootstrap_servers
+    async with AIOKafkaConsumer(ACTIONS.name, bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        events: list[Event] = []
+        while len(events) < sum(ends.values()):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                events += [parse(record.value, FACTS) for record in records]
+        return max(events, key=lambda event: event.time)
+
+
+async def test_an_incident_is_found_by_the_beginning_of_its_id(settings: Settings) -> None:
+    """Told of it often, it is one incident still; upper case is the same id."""
+    await act(settings, "009A71F6-E", Reminded(by="supervision-office"))
+    event = await last(settings)
+    assert (event.subject, event.data) == (TOLD, Reminded(by="supervision-office"))
+
+
+async def test_the_list_is_of_the_incident_that_begins_so(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`list --incident` takes the beginning of an id too."""
+    await show(settings, "009a71f6-f", 50, as_json=True)
+    assert [each["incident"] for each in json.loads(capsys.readouterr().out)] == [str(ALIKE)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [("009a71f6", "More than one incident"), ("ffff", "give its whole id"), ("%", "whole id")]
+)
+async def test_what_names_no_one_incident_is_told(
+    settings: Settings, capsys: pytest.CaptureFixture[str], asked: str, told: str
+) -> None:
+    """More than one, or none: a sentence with the cure, and status 2."""
+    with pytest.raises(typer.Exit) as stopped:
+        await act(settings, asked, Reminded(by="supervision-office"))
+    assert stopped.value.exit_code == 2
+    assert told in capsys.readouterr().err
+
+
+async def test_a_whole_id_needs_no_database(settings: Settings) -> None:
+    """An incident nobody was told of can be spoken of, whatever the database does."""
+    incident = uuid4()
+    await act(settings.model_copy(update={"database": NOBODY}), str(incident), Reminded(by="supervision-office"))
+    assert (await last(settings)).subject == incident
