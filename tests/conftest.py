@@ -1,13 +1,24 @@
 """What every test may ask for: a real broker, a real database server, and an empty database of its own."""
 
+import atexit
+import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from services.local.kafka import EmbeddedKafka
-from services.local.postgres import EmbeddedPostgres
+# A folder for this session alone: where pytest's own is shared, another session that starts takes the way to it from
+# PostgreSQL, which as root runs as a user of its own. And no house that runs here lends its settings to a test.
+SESSION = tempfile.mkdtemp(prefix="whistle-tests-")
+os.environ["PYTEST_DEBUG_TEMPROOT"] = SESSION
+os.environ["WHISTLE_HOME"] = f"{SESSION}/home"
+atexit.register(shutil.rmtree, SESSION, ignore_errors=True)
+
+from services.local.kafka import EmbeddedKafka  # noqa: E402 - the environment comes first
+from services.local.postgres import EmbeddedPostgres  # noqa: E402 - as above
 
 # Shared with `make run`, so that Kafka is fetched and prepared once.
 CACHE = Path(__file__).parents[1] / ".whistle" / "cache"

@@ -19,7 +19,7 @@ from services.domain.configuration import Configuration
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, unconfigured, whole_id, width
 
 
 async def show_inbox(settings: Settings, department: str, *, everything: bool, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def _known(settings: Settings, department: str) -> Configuration:
     try:
         configuration = load(settings.config)
     except ConfigurationError as error:
-        stop(str(error))
+        stop(unconfigured(error))
     codes = [each.code for each in configuration.directory.departments]
     if department not in codes:
         stop(f"There is no department {department} in the directory, only: {', '.join(codes)}.", BAD_INPUT)

@@ -11,6 +11,7 @@ from services.configured import ConfigurationError, load
 from services.domain.configuration import Configuration
 from services.domain.directory import Directory
 from services.runtime.settings import Settings
+from services.runtime.terminal import unconfigured
 
 DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -63,4 +64,4 @@ def names_of(settings: Settings) -> Names:
     try:
         return named(load(settings.config))
     except ConfigurationError as error:
-        return Names(trouble=f"the communities are not known: {error}")
+        return Names(trouble=f"the communities are not known: {unconfigured(error)}")

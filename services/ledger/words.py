@@ -179,7 +179,9 @@ def spoken(line: Line, names: Names) -> tuple[str, str]:
     if line.by == line.who:
         return plain(who), ""
     post = names.post(code, line.by) if code else line.by
-    return plain(who), plain(post if post != line.by else both(POSTS, line.by))
+    # Whoever a party speaks for, as a street does for its community, is a unit and not a post.
+    named = post if post != line.by else names.unit(line.by)
+    return plain(who), plain(named if named != line.by else both(POSTS, line.by))
 
 
 def told(line: Line, names: Names) -> str:

@@ -31,11 +31,13 @@ def publish(  # noqa: PLR0913, PLR0917 - one flag for each field
         str | None,
         typer.Option(help="courtyard-meeting, tea-talk, office-hours, visit, inspection, hotline or online"),
     ] = None,
-    grid_level: Annotated[int | None, typer.Option(help="1 to 4")] = None,
+    grid_level: Annotated[int | None, typer.Option(help="1 to 4; a round of inspection needs it")] = None,
     happened_at: Annotated[str | None, typer.Option(help="ISO 8601 with offset; now, if left out")] = None,
     reporter: Annotated[str | None, typer.Option(help="A reference, never a name or number")] = None,
     link: Annotated[list[str] | None, typer.Option(help="rel=href, such as picture=https://…; may be repeated")] = None,
-    purpose: Annotated[str | None, typer.Option(help="Of a round of inspection: safety or disputes")] = None,
+    purpose: Annotated[
+        str | None, typer.Option(help="Of a round of inspection, with --grid-level: safety or disputes")
+    ] = None,
     inspected_at: Annotated[str | None, typer.Option(help="ISO 8601 with offset; now, if left out")] = None,
     found: Annotated[list[str] | None, typer.Option(help="A report the round gave rise to; may be repeated")] = None,
     note: Annotated[str | None, typer.Option(help="A remark on the round")] = None,

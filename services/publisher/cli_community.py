@@ -91,18 +91,11 @@ def answers(
 
 
 def _say(community: str, report: str, kind: type[Act], fields: Mapping[str, object]) -> None:
-    from pydantic import ValidationError
-
-    from schemas.event import explain
     from services.publisher.desk import act
     from services.runtime.settings import Settings
-    from services.runtime.terminal import BAD_INPUT, run, stop
+    from services.runtime.terminal import run
 
-    try:
-        fact = kind.model_validate(fields)
-    except ValidationError as error:
-        stop(f"{explain(error)}.", BAD_INPUT)
-    run(act(Settings.load(), community, report, fact))
+    run(act(Settings.load(), community, report, kind, fields))
 
 
 if __name__ == "__main__":

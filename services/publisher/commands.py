@@ -45,6 +45,8 @@ def publish_one(fields: Mapping[str, Any], community: str | None, *, json: bool)
     """Publish the report or inspection that flags describe, and print its id."""
     content = dict(fields)
     inspection = "purpose" in content or "inspected_at" in content
+    if inspection and "grid_level" not in content:
+        return _fail("a round of inspection needs the level of the grid: give --grid-level, 1 to 4")
     content.setdefault("inspected_at" if inspection else "happened_at", datetime.now(UTC))
     try:
         content["links"] = [dict(zip(("rel", "href"), each.split("=", 1), strict=True)) for each in fields["links"]]
@@ -58,7 +60,7 @@ def publish_one(fields: Mapping[str, Any], community: str | None, *, json: bool)
     settings = Settings.load()
     post = Post()
     try:
-        _collect([line], community, known_communities(settings), post, "the report")
+        _collect([line], community, _known(settings), post, "the report")
     except Refused as refusal:
         return _fail(str(refusal))
     if post.bad:
@@ -75,7 +77,7 @@ def publish_file(path: Path | None, community: str | None, *, json: bool) -> int
         with _open(path) as file:
             suffix = None if path is None or path.suffix not in {".csv", ".jsonl"} else path.suffix == ".csv"
             lines = read_lines(_lines_of(file), csv_suffix=suffix)
-            _collect(lines, community, known_communities(settings), post, name)
+            _collect(lines, community, _known(settings), post, name)
     except OSError as error:
         return _fail(f"{name} can't be read ({error.strerror}): nothing was sent")
     except Refused as refusal:
@@ -154,6 +156,17 @@ def _collect(
         _say(f"{name}: nobody knows the field {column[:100]!r}; it is left out ({ignored[column]} times).")
     if unknown:
         raise Refused(_tell_unknown(unknown, known, name))
+
+
+def _known(settings: Settings) -> Collection[str] | None:
+    """Return the codes of all communities; where no configuration says them, say that nobody checks them."""
+    known = known_communities(settings)
+    if known is None:
+        _say(
+            f"the directory in {settings.config} can't be read, so only Kafka's topics tell whether there is such a "
+            "community; WHISTLE_CONFIG names the configuration's folder."
+        )
+    return known
 
 
 def _put(post: Post, name: str, line: Line, code: str, seen: dict[UUID, tuple[int, int]], now: datetime) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import tzinfo
 from uuid import UUID
 
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from pydantic import ValidationError
 
 from schemas.answer import Given
-from schemas.event import Event, InvalidEventError, dump, parse
+from schemas.event import Event, InvalidEventError, dump, explain, parse
 from schemas.report import Confirmed, Rated, SentBack, Verified
 from schemas.topics import ANSWERS
 from services.configured import ConfigurationError, load
@@ -20,19 +21,21 @@ from services.publisher.client import NotKeptError, Publisher, Receipt, Rejected
 from services.publisher.communities import judge_community
 from services.runtime.kafka import METADATA_MAX_AGE_MS
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, plain, stop, whole_id
+from services.runtime.terminal import BAD_INPUT, local, plain, stop, unconfigured, whole_id
 
 Act = Verified | Confirmed | SentBack | Rated
 POLL_MS = 200
 _FACTS = {fact.type: fact for fact in ANSWERS.facts}
 
 
-async def act(settings: Settings, community: str, asked: str, fact: Act) -> None:
+async def act(settings: Settings, community: str, asked: str, kind: type[Act], fields: Mapping[str, object]) -> None:
     """Say something about a report of the community's own."""
-    configuration = _known(settings, community)
+    _known(settings, community)
     report = _whole(asked)
-    if not isinstance(fact, Rated):
-        _judge_department(configuration, community, fact)
+    try:
+        fact = kind.model_validate(fields)
+    except ValidationError as error:
+        stop(f"{explain(error)}.", BAD_INPUT)
     try:
         async with Publisher(community, settings) as publisher:
             receipt = await _say(publisher, report, fact)
@@ -146,23 +149,11 @@ def _known(settings: Settings, community: str) -> Configuration:
     try:
         configuration = load(settings.config)
     except ConfigurationError as error:
-        stop(str(error))
+        stop(unconfigured(error))
     problem = judge_community(community, [each.code for each in configuration.directory.communities])
     if problem:
         stop(f"{problem}.", BAD_INPUT)
     return configuration
-
-
-def _judge_department(configuration: Configuration, community: str, fact: Verified | Confirmed | SentBack) -> None:
-    """Stop where a department is not in the directory, or is none whose work a community confirms."""
-    directory = configuration.directory
-    if isinstance(fact, Verified):
-        what, codes = "department", [each.code for each in directory.departments]
-    else:
-        street = directory.street_of(community) or ""
-        what, codes = f"section of {street}", [each.code for each in directory.sections_of(street)]
-    if fact.department is not None and fact.department not in codes:
-        stop(f"There is no {what} {fact.department} in the directory, only: {', '.join(codes)}.", BAD_INPUT)
 
 
 def _whole(text: str) -> UUID:

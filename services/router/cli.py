@@ -19,6 +19,7 @@ from services.domain.configuration import Configuration, Problem, parse, parse_t
 from services.domain.routing import Deadlines, Plan, Route, match
 from services.domain.working_time import add
 from services.runtime.files import read
+from services.runtime.terminal import width
 
 DIFFERS = 1
 BAD_INPUT = 2
@@ -65,7 +66,7 @@ def show_routes(*, config: Config = None) -> None:
     configuration = _load(config)
     tree = Tree(_described(configuration.routes, None))
     _grow(tree, configuration.routes)
-    Console().print(tree)
+    Console(width=width()).print(tree)
 
 
 @config_app.command("check")
@@ -95,12 +96,13 @@ def _read(path: Path | None) -> tuple[Configuration | None, list[Problem]]:
         from services.runtime.settings import Settings  # noqa: PLC0415
 
         path = Settings.load().config
+    cure = "give --config, or WHISTLE_CONFIG, a folder of YAML files, or one file"
     try:
         documents = read(path)
     except OSError as error:
-        _stop(f"{path} can't be read ({error.strerror}): give --config a folder of YAML files, or one file")
+        _stop(f"{path} can't be read ({error.strerror}): {cure}")
     if not documents:
-        _stop(f"{path} has no *.yaml in it: give --config a folder of YAML files, or one file")
+        _stop(f"{path} has no *.yaml in it: {cure}")
     alone = documents[0]
     if not path.is_dir() and (not isinstance(alone.content, Mapping) or set(alone.content) <= {"route"}):
         return parse_tree(alone)
@@ -178,7 +180,7 @@ def _as_json(configuration: Configuration, plan: Plan, called_at: datetime) -> d
 
 
 def _explain(configuration: Configuration, labels: Mapping[str, str], plan: Plan, called_at: datetime) -> None:
-    console = Console()
+    console = Console(width=width())
     zone = configuration.calendar.zone
     said = " ".join(f"{key}={value}" for key, value in labels.items()) or "no labels"
     way = Tree(escape(f"{said}, at {called_at.astimezone(zone):%Y-%m-%d %H:%M %z}"))

@@ -149,10 +149,9 @@ def _print(table: object) -> None:
     """Print a table as wide as the terminal, or wide enough to be searched where there is none."""
     from rich.console import Console
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160
-    console.print(table)
+    from services.runtime.terminal import width
+
+    Console(width=width()).print(table)
 
 
 def _quieten() -> None:

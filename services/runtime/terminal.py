@@ -12,10 +12,6 @@ from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 import typer
-from sqlalchemy.exc import ProgrammingError
-
-from services.runtime.database import is_transient
-from services.runtime.speaker import NotSaidError
 
 T = TypeVar("T")
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -29,8 +25,20 @@ def stop(sentence: str, status: int = FAILED) -> NoReturn:
     raise typer.Exit(status)
 
 
+def unconfigured(error: Exception) -> str:
+    """Say what is wrong with the configuration, and how to name another where there is none to be read."""
+    cure = ": run this in Whistle's own folder, or set WHISTLE_CONFIG to that of the configuration"
+    return f"{error}{cure if isinstance(error.__cause__, OSError) else ''}"
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; what its user can do something about ends it with one sentence."""
+    # Here, so that a command without database and broker needn't wait for their clients.
+    from sqlalchemy.exc import ProgrammingError  # noqa: PLC0415
+
+    from services.runtime.database import is_transient  # noqa: PLC0415
+    from services.runtime.speaker import NotSaidError  # noqa: PLC0415
+
     # The client libraries tell every try; one sentence says the same.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:

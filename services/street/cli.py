@@ -65,7 +65,7 @@ def solve(
     """Set the street's own sections to work; no whistle is needed."""
     from schemas import decision
 
-    _say(street, incident, decision.Called, {"by": by, "departments": tuple(section), "note": note})
+    _say(street, incident, decision.Called, {"by": by, "departments": tuple(section), "note": note}, own=True)
 
 
 @app.command()
@@ -179,16 +179,13 @@ def answer(
     _say(street, incident, decision.Answered, {"by": by, "answer": text})
 
 
-def _say(street: str, incident: str, kind: type[Decision], fields: Mapping[str, object]) -> None:
-    from pydantic import ValidationError
-
-    from schemas.event import explain
+def _say(street: str, incident: str, kind: type[Decision], fields: Mapping[str, object], *, own: bool = False) -> None:
     from services.runtime.settings import Settings
-    from services.runtime.terminal import BAD_INPUT, run, stop
+    from services.runtime.terminal import run
     from services.street.desk import decide
 
-    try:
-        fact = kind.model_validate(fields)
-    except ValidationError as error:
-        stop(f"{explain(error)}.", BAD_INPUT)
-    run(decide(Settings.load(), street, incident, fact))
+    run(decide(Settings.load(), street, incident, kind, fields, own=own))
+
+
+if __name__ == "__main__":
+    app()

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from schemas.decision import Decision, RepeatAttached
-from schemas.event import isoformat
+from schemas.event import explain, isoformat
 from services.configured import ConfigurationError, load
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, unconfigured, whole_id, width
 from services.street import store
 from services.street.client import Street
 
@@ -68,10 +71,27 @@ def _row(what: str, by: datetime, state: Incident) -> dict[str, object]:
     }
 
 
-async def decide(settings: Settings, street: str, asked: str, fact: Decision) -> None:
-    """Say a decision about an incident."""
-    _known(settings, street)
-    incident = await _find(settings, asked)
+async def decide(
+    settings: Settings,
+    street: str,
+    asked: str,
+    kind: type[Decision],
+    fields: Mapping[str, object],
+    *,
+    own: bool = False,
+) -> None:
+    """Say a decision about an incident; with `own`, only the street's own sections can be called."""
+    configuration = _known(settings, street)
+    # Whom an earlier call named may have left the directory since; what they still owe can be spoken of.
+    _judge(configuration, street, cast("Iterable[str]", fields.get("departments", ())), own=own)
+    try:
+        fact = kind.model_validate(fields)
+    except ValidationError as error:
+        stop(f"{explain(error)}.", BAD_INPUT)
+    await _say(settings, street, await _find(settings, asked), fact)
+
+
+async def _say(settings: Settings, street: str, incident: UUID, fact: Decision) -> None:
     async with Street(street, settings) as speaker:
         event = await speaker.decide(incident, fact)
     typer.echo(f"{fact.type} about {incident} is said (event {event.id}); `whistle ledger show {incident}` tells more.")
@@ -84,7 +104,7 @@ async def attach(settings: Settings, street: str, asked: str, to: str, by: str) 
     if repeat.status != "received":
         stop(f"The incident {repeat.id} is {repeat.status}: only one that waits for a decision can be attached.")
     fact = RepeatAttached(by=by, report=repeat.id, community=repeat.community)
-    await decide(settings, street, to, fact)
+    await _say(settings, street, await _find(settings, to), fact)
 
 
 def _known(settings: Settings, street: str) -> Configuration:
@@ -92,11 +112,22 @@ def _known(settings: Settings, street: str) -> Configuration:
     try:
         configuration = load(settings.config)
     except ConfigurationError as error:
-        stop(str(error))
+        stop(unconfigured(error))
     streets = [each.code for each in configuration.directory.streets]
     if street not in streets:
         stop(f"There is no street {street} in the directory, only: {', '.join(streets)}.", BAD_INPUT)
     return configuration
+
+
+def _judge(configuration: Configuration, street: str, departments: Iterable[str], *, own: bool) -> None:
+    """Stop where a department is called that the street can't call: only the room would know, long after."""
+    sections = [each.code for each in configuration.directory.sections_of(street)]
+    others = [each.code for each in configuration.directory.departments if each.level == "department"]
+    codes = sections if own else others + sections
+    for each in departments:
+        if each not in codes:
+            what = f"{street} has no section {each}" if own else f"There is no department {each} for {street} to call"
+            stop(f"{what}, only: {', '.join(codes)}.", BAD_INPUT)
 
 
 async def _find(settings: Settings, asked: str) -> UUID:

@@ -15,7 +15,7 @@ from schemas.action import Action
 from services.configured import ConfigurationError, load
 from services.runtime.database import connect
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, unconfigured, whole_id, width
 from services.supervision import store
 from services.supervision.client import Supervision
 
@@ -25,7 +25,7 @@ async def show(settings: Settings, incident: str | None, limit: int, *, as_json:
     try:
         zone = load(settings.config).calendar.zone
     except ConfigurationError as error:
-        stop(str(error))
+        stop(unconfigured(error))
     asked = await _find(settings, incident) if incident else None
     engine = connect(settings.database, "supervision-list")
     async with engine.connect() as connection:

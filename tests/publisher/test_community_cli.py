@@ -84,8 +84,7 @@ async def test_each_act_is_said_on_the_community_s_topic(known: House) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (("confirm", str(UUID(int=1)), "--department", "water"), SECTION),
-        (("verify", str(UUID(int=1)), "--holds", "--department", "nobody"), "water"),
+        (("send-back", str(UUID(int=1)), "--department", SECTION, "--reason", ""), "reason"),
         (("rate", "152351f2", "--solved", "--satisfied"), "give the whole of it"),
         (("rate", str(UUID(int=1)), "--solved"), "--satisfied"),
         (("answers", "--as", "nowhere"), "nowhere"),
@@ -149,3 +148,20 @@ async def test_answers_that_can_t_be_read_are_one_sentence(known: House) -> None
     status, out, err = await community(known, "answers", WHISTLE_KAFKA__BOOTSTRAP_SERVERS=NOBODY)
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert NOBODY in err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("call 152351f2 --as dongsheng --department water --department nobody", "no department nobody"),
+        ("call 152351f2 --as dongsheng --department 水务局", "civil-affairs"),
+        ("call 152351f2 --as dongsheng --kind loud", "'enforcement'"),
+        ("solve 152351f2 --as dongsheng --section water", SECTION),
+    ],
+)
+async def test_a_street_calls_nobody_who_is_not_there(house: House, line: str, told: str) -> None:
+    """A code that names nobody is refused with those that there are, before anything is looked up or said."""
+    process = await house.start(*line.split(), module="services.street.cli", WHISTLE_CONFIG=str(SHIPPED))
+    _, err = await process.communicate()
+    assert process.returncode == 2
+    assert told in err.decode()
