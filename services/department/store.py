@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select, text
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.dispatch import Issued, Status
 from services.domain.clocks import OF_THE_STREET
+from services.runtime.bulk import columns_of, replacing
 from services.runtime.journal import Journal
 
 metadata = MetaData(schema="department")
@@ -62,6 +62,7 @@ class Items:
 
 
 _CODEC = TypeAdapter(Item)
+_UPSERT = replacing(obligation)
 
 
 async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Items]:
@@ -76,25 +77,12 @@ async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, 
 
 async def save(connection: AsyncConnection, states: Mapping[UUID, tuple[int, Items]]) -> None:
     """Write obligations in bulk."""
-    rows = [(shard, item) for shard, items in states.values() for item in items.of.values()]
-    values: dict[str, list[Any]] = {
-        "incident": [item.incident for _, item in rows],
-        "department": [item.department for _, item in rows],
-        "status": [item.status for _, item in rows],
-        "due_at": [item.due_at for _, item in rows],
-        "shard": [shard for shard, _ in rows],
-        "state": [_CODEC.dump_json(item).decode() for _, item in rows],
-    }
-    await connection.execute(
-        text(
-            "INSERT INTO department.obligation (incident, department, status, due_at, shard, state) "
-            "SELECT * FROM unnest(CAST(:incident AS uuid[]), CAST(:department AS text[]), CAST(:status AS text[]), "
-            "CAST(:due_at AS timestamptz[]), CAST(:shard AS int[]), CAST(:state AS text[])) "
-            "ON CONFLICT (incident, department) DO UPDATE SET status = excluded.status, due_at = excluded.due_at, "
-            "shard = excluded.shard, state = excluded.state"
-        ),
-        values,
-    )
+    rows = [
+        (item.incident, item.department, item.status, item.due_at, shard, _CODEC.dump_json(item).decode())
+        for shard, items in states.values()
+        for item in items.of.values()
+    ]
+    await connection.execute(_UPSERT, columns_of(obligation, rows))
 
 
 async def inbox(connection: AsyncConnection, department: str, *, everything: bool = False) -> list[Item]:

@@ -32,7 +32,7 @@ from schemas.incident import Entry, Inspected
 from schemas.topics import JOURNAL
 from services.domain.clocks import BY_ITSELF, OF_THE_STREET
 from services.domain.incident import Incident, Obligation, evolve
-from services.runtime.database import driver
+from services.runtime.bulk import columns_of, insertion
 from services.runtime.journal import Journal
 from services.runtime.states import Derived, States
 
@@ -138,7 +138,7 @@ class Child:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.columns = [column.name for column in table.columns]
+        self._insert = insertion(table)
 
     async def write(self, connection: AsyncConnection, ids: Sequence[UUID], rows: Sequence[tuple[Any, ...]]) -> None:
         """Replace the rows of these incidents."""
@@ -148,8 +148,7 @@ class Child:
             {"ids": list(ids)},
         )
         if rows:
-            raw = await driver(connection)
-            await raw.copy_records_to_table(name, schema_name=schema, columns=self.columns, records=rows)
+            await connection.execute(self._insert, columns_of(self.table, rows))
 
 
 class Store:
@@ -309,10 +308,7 @@ class Store:
             for told in book.fresh
         ]
         if rows:
-            raw = await driver(connection)
-            await raw.copy_records_to_table(
-                "entry", schema_name=self.schema, columns=[each.name for each in self.entries.columns], records=rows
-            )
+            await connection.execute(insertion(self.entries), columns_of(self.entries, rows))
 
     async def _write_walked(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
         rows = [

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import stamina
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.runtime.settings import DatabaseSettings
 
@@ -30,15 +30,6 @@ def connect(settings: DatabaseSettings, name: str, *, pool_size: int = 5) -> Asy
             "timeout": 10,
         },
     )
-
-
-async def driver(connection: AsyncConnection) -> asyncpg.Connection[asyncpg.Record]:
-    """Return asyncpg's own connection under SQLAlchemy's: COPY is only to be had there."""
-    raw = await connection.get_raw_connection()
-    found = raw.driver_connection
-    if not isinstance(found, asyncpg.Connection):
-        raise TypeError(f"the database URL must name asyncpg as its driver, and {type(found).__name__} is in use")
-    return found
 
 
 def until_back() -> AsyncIterator[stamina.Attempt]:

@@ -51,4 +51,6 @@ def consumer_options(name: str, instance: str) -> dict[str, Any]:
         "max_poll_interval_ms": 300_000,
         # A partition just read waits for the fetch under way: long enough to be cheap, short enough not to be felt.
         "fetch_max_wait_ms": 100,
+        # What a stranger's transaction has taken back was never said.
+        "isolation_level": "read_committed",
     }

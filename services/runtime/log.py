@@ -7,6 +7,9 @@ import sys
 
 import structlog
 
+# Without the local variables, which may hold what somebody reported, or a password.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(room: str, level: str = "INFO") -> None:
     """Set up structlog and the standard library's logging to write the same lines."""
@@ -21,7 +24,7 @@ def configure(room: str, level: str = "INFO") -> None:
     last: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if terminal
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     structlog.configure(
         processors=[

@@ -8,10 +8,11 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
+
+from services.runtime.bulk import columns_of, replacing
 
 S = TypeVar("S")
 
@@ -40,21 +41,7 @@ class States(Generic[S]):
             *(Column(each.name, each.type, nullable=each.nullable) for each in derived),
             Column("state", Text, nullable=False),
         )
-        self._upsert = text(self._statement(f"{metadata.schema}.{name}"))
-
-    def _statement(self, table: str) -> str:
-        """Return one statement that writes any number of rows, each column as one array."""
-        columns = [column.name for column in self.table.columns]
-        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-        arrays = ", ".join(
-            f"CAST(:{column.name} AS {column.type.compile(dialect=dialect)}[])" for column in self.table.columns
-        )
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
-        names = ", ".join(columns)
-        return (
-            f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - names from our own code
-            f"ON CONFLICT (id) DO UPDATE SET {updates}"
-        )
+        self._upsert = replacing(self.table)
 
     def read(self, state: str) -> S:
         """Return a state from its text."""
@@ -70,12 +57,8 @@ class States(Generic[S]):
 
     async def save(self, connection: AsyncConnection, states: Mapping[UUID, tuple[int, S]]) -> None:
         """Write states in bulk, each with its shard."""
-        rows = list(states.items())
-        values: dict[str, list[Any]] = {
-            "id": [key for key, _ in rows],
-            "shard": [shard for _, (shard, _) in rows],
-            "state": [self._codec.dump_json(state).decode() for _, (_, state) in rows],
-        }
-        for each in self._derived:
-            values[each.name] = [each.of(state) for _, (_, state) in rows]
-        await connection.execute(self._upsert, values)
+        rows = [
+            (key, shard, *(each.of(state) for each in self._derived), self._codec.dump_json(state).decode())
+            for key, (shard, state) in states.items()
+        ]
+        await connection.execute(self._upsert, columns_of(self.table, rows))

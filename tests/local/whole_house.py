@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from services.local.ports import free_port
+from services.local.process import on_leash
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 280.0
@@ -38,7 +39,8 @@ class House:
         """Start it in the background, with what it prints going to files in its home."""
         with (self.home / "out").open("w") as out, (self.home / "err").open("w") as err:
             return subprocess.Popen(
-                [sys.executable, "-m", "services.local", *arguments],
+                # On a leash, so that a test that fails or is cut off leaves no house behind.
+                on_leash([sys.executable, "-m", "services.local", *arguments], signal.SIGKILL, None),
                 cwd=ROOT,
                 env=self.environment | environment,
                 stdout=out,
