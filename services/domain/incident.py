@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from schemas import incident as entries
-from schemas.decision import CallKind, Request
+from schemas.decision import CallKind, Inspected, Request
 from schemas.dispatch import Role
 from schemas.dispatch import Status as ObligationStatus
 from schemas.incident import Entry, Policy, Status
@@ -138,15 +138,25 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
     """Return the state after one more entry of the history; `at` is its event's time (UTC), unless it has its own.
 
     Raises:
-        ValueError: the entry is not the next one.
+        ValueError: the entry is not the next one, or is about a department that owes nothing there.
 
     """
     before = state or Incident(incident)
     if entry.version != before.version + 1:
         raise ValueError(f"entry {entry.version} of incident {incident} does not follow version {before.version}")
+    department = getattr(entry, "department", None)
+    if department and department not in before.obligations and not isinstance(entry, entries.Dispatched):
+        raise ValueError(
+            f"entry {entry.version} of incident {incident} is about {department}, which owes nothing there"
+        )
     fold = _FOLDS.get(type(entry))
     after = fold(before, entry, entry.happened_at or at) if fold else before
     return replace(after, version=entry.version)
+
+
+def about_inspection(entry: Entry) -> bool:
+    """Tell whether an entry is about a refused round of inspection, which is no incident and has no versions."""
+    return isinstance(entry, entries.ActRefused) and entry.act == Inspected.type
 
 
 def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime], since: int) -> Mapping[str, Clock]:

@@ -4,14 +4,16 @@ Two grammars, as in Alertmanager: the classic one, which takes nearly anything a
 UTF-8 one, which lets a label's name be quoted.
 
 Source: Alertmanager's `pkg/labels/parse.go`, `matcher/parse` and `matcher/compat` (fallback mode).
+Regular expressions are RE2's, read by its library: it never backtracks, so none can hang (decision 0013).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
-from services.domain.re2 import compile_re2
+import re2
 
 Op = Literal["=", "!=", "=~", "!~"]
 
@@ -26,6 +28,12 @@ _GO_ESCAPE: Final = re.compile(
 _GO_SINGLE: Final = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"',
 }  # fmt: skip
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# A piece of a regular expression: an escape, a quotation in which nothing is one, or a character.
+_PIECE: Final = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|.", re.DOTALL)
+# What is refused is said in the error, not on stderr too.
+_QUIET: Final = re2.Options()
+_QUIET.log_errors = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +49,14 @@ class Matcher:
         if self.op not in get_args(Op):
             raise ValueError(f"{self.op!r} is no operator: write one of = != =~ !~")
         if self.op in {"=~", "!~"}:
-            compile_re2(f"^(?:{self.value})$")
+            _search(self.value)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels satisfy this condition."""
         text = labels.get(self.label, "")
         if self.op in {"=", "!="}:
             return (text == self.value) is (self.op == "=")
-        found = compile_re2(f"^(?:{self.value})$").search(text)
+        found = _search(self.value)(_encoded(text))
         return (found is not None) is (self.op == "=~")
 
     def __str__(self) -> str:
@@ -56,6 +64,30 @@ class Matcher:
         value = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         name = self.label if _CLASSIC.fullmatch(f"{self.label}=") else f'"{self.label}"'
         return f'{name}{self.op}"{value}"'
+
+
+@lru_cache(maxsize=4096)
+def _search(pattern: str) -> Callable[[bytes], object]:
+    """What finds the pattern in a text's bytes; what Alertmanager would refuse is a `ValueError` with a sentence."""
+    refused = f"the regular expression {pattern!r} is refused by RE2"
+    if _SURROGATE.search(pattern):
+        raise ValueError(f"{refused}: half a surrogate pair is no character")
+    # RE2's library takes it as any one byte; Go's, which Alertmanager is built with, refuses it.
+    if "\\C" in _PIECE.findall(pattern):
+        raise ValueError(rf"{refused}: invalid escape sequence: \C")
+    try:
+        # As Alertmanager builds it.
+        search: Callable[[bytes], object] = re2.compile(f"^(?:{pattern})$", _QUIET).search
+    except re2.error as error:
+        (why,) = error.args
+        said = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
+        raise ValueError(f"{refused}: {said}") from error
+    return search
+
+
+def _encoded(text: str) -> bytes:
+    """As UTF-8, with the replacement character for half a surrogate pair, as Go reads it."""
+    return _SURROGATE.sub("\ufffd", text).encode()
 
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:

@@ -1,4 +1,4 @@
-"""The ledger's desk: load, record, save; it says nothing."""
+"""The ledger's desk: load, record, save."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas import decision
-from schemas.incident import ActRefused, Entry, Inspected
-from services.domain.incident import Incident
+from schemas.incident import Entry, Inspected
+from schemas.topics import dead_letters
+from services.domain.incident import Incident, about_inspection
 from services.ledger.store import Book, Store, Told, Walked, record, store
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
+from services.runtime.log import get
+
+log = get(__name__)
 
 
 class LedgerDesk:
@@ -40,7 +43,11 @@ class LedgerDesk:
         book = state or Book(Incident(happening.key))
         if isinstance(entry, Inspected):
             return replace(book, walked=book.walked or Walked(at, entry)), ()
-        if isinstance(entry, ActRefused) and entry.act == decision.Inspected.type:
-            # About a round of inspection, which is no incident: its number is none of the versions of a history.
+        if about_inspection(entry):
             return state, ()
-        return record(book, Told(at, entry)), ()
+        try:
+            return record(book, Told(at, entry)), ()
+        except ValueError as error:
+            # The router alone writes there, and never this: better one history that stands still than all of them.
+            log.exception("an entry does not fit its history", incident=str(happening.key), reason=str(error))
+            return state, [Message(dead_letters("ledger"), happening.key, entry)]

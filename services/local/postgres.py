@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,8 @@ SUPERUSER = "postgres"
 DATABASE = "whistle"
 READY_LIMIT_S = 60.0
 BACKENDS_END_LIMIT_S = 15.0
+# What the server says while a killed one's process or shared memory is still there. Source: miscinit.c, sysv_shmem.c
+STILL_THERE = ('"postmaster.pid" already exists', "still in use")
 # The socket's path must fit into sun_path with its final zero. Source: sys/un.h (108 bytes on Linux, 104 on macOS)
 SOCKET_PATH_LIMIT_BYTES = 103
 DATABASE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -101,7 +104,7 @@ class EmbeddedPostgres:
         try:
             await asyncio.to_thread(self._make_data_folder)
             await self._stop_leftover()
-            await self.start()
+            await self._start_after_a_crash()
             await self._make_own_database()
         except BaseException:
             await self.__aexit__(None, None, None)
@@ -244,6 +247,18 @@ class EmbeddedPostgres:
         """Stop a server that an earlier house left on this home; it may be just ending by itself."""
         if lines := self._pid_file():
             await stop_leftover(int(lines[0]), str(self._data), signal.SIGINT, signal.SIGQUIT)
+
+    async def _start_after_a_crash(self) -> None:
+        """Start the server; the last of one that was just killed may take a moment to be gone from the machine."""
+        until = time.monotonic() + BACKENDS_END_LIMIT_S
+        while True:
+            try:
+                return await self.start()
+            except LocalError:
+                line = self._process.telling_line()
+                if time.monotonic() > until or not any(sign in line for sign in STILL_THERE):
+                    raise
+            await asyncio.sleep(0.2)
 
     def _is_ready(self) -> bool:
         """Whether the server just started says, in its last line, that it takes connections."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ STOP_GRACE_S = 15.0
 # A house that was just killed may still be ending when the next one starts.
 HOME_LIMIT_S = 3.0
 POLL_S = 0.02
+LONGEST_LINE = 300
 LOG_KEPT_BYTES = 10_000_000
 TELLING = ("ERROR", "FATAL", "PANIC", "Exception", "Error:", "error:")
 # Servers read paths by their locale, and a folder may have a Chinese name.
@@ -95,7 +97,16 @@ def telling_line(output: bytes) -> str:
     """The first line that tells of an error; else the last line; else that there is none."""
     lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if any(word in line for word in TELLING)]
-    return (telling or lines[-1:] or ["it printed nothing"])[0]
+    return _in_short((telling or lines[-1:] or ["it printed nothing"])[0])
+
+
+def _in_short(line: str) -> str:
+    """A line that fits into a sentence; of a room's own log, which is JSON, what happened and which error it was."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):
+        told = json.loads(line)
+        error = told["exception"][0] if "exception" in told else {}
+        line = ": ".join(str(part) for part in (told["event"], error.get("exc_type"), error.get("exc_value")) if part)
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
 
 
 def on_leash(argv: Sequence[str], death_signal: signal.Signals, user: str | None) -> list[str]:

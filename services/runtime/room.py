@@ -218,11 +218,21 @@ class Room:
         return read
 
     async def work(self, happenings: Sequence[Any]) -> None:
-        """Handle happenings and publish what follows; waits, visibly, for a database that is away."""
-        async for attempt in until_back():
-            with attempt:
-                shards = await self.plumbing.bench.handle(self.desk, happenings)
-                await self.plumbing.relay.publish(shards)
+        """Handle happenings and publish what follows; waits, visibly, for a database that is away.
+
+        What fails is tried again in halves: a batch that takes longer than a transaction may would fail for ever.
+        """
+        size = len(happenings)
+        while happenings:
+            async for attempt in until_back():
+                with attempt:
+                    try:
+                        shards = await self.plumbing.bench.handle(self.desk, happenings[:size])
+                        await self.plumbing.relay.publish(shards)
+                    except Exception:
+                        size = max(1, size // 2)
+                        raise
+            happenings = happenings[size:]
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         """Keep what can never be handled: original key, bytes and headers, and where and why."""

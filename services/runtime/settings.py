@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from socket import gethostname
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,7 +48,11 @@ class Settings(BaseSettings):
     config: Path = Path("deploy/config")
     home: Path = HOME
     spool: Path | None = None
-    instance: str = Field(default="1", description="Unique per replica of a room: static group membership needs it.")
+    instance: str = Field(
+        default_factory=gethostname,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Unique per replica of a room: two with the same would steal each other's partitions.",
+    )
     page_port: int = 8080
     metrics_port: int = 9308
     log_level: str = "INFO"

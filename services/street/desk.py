@@ -103,6 +103,8 @@ async def attach(settings: Settings, street: str, asked: str, to: str, by: str) 
     repeat = await _state(settings, asked)
     if repeat.status != "received":
         stop(f"The incident {repeat.id} is {repeat.status}: only one that waits for a decision can be attached.")
+    if repeat.repeats:
+        stop(f"Other reports are attached to {repeat.id}: attach the other incident to this one instead.")
     fact = RepeatAttached(by=by, report=repeat.id, community=repeat.community)
     await _say(settings, street, await _find(settings, to), fact)
 

@@ -9,12 +9,16 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.incident import Entry, Inspected
+from schemas.topics import dead_letters
 from services.domain.configuration import Configuration
-from services.domain.incident import Incident, evolve
+from services.domain.incident import Incident, about_inspection, evolve
 from services.domain.street import hear_community, hear_history
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
+from services.runtime.log import get
 from services.street.store import make_states
+
+log = get(__name__)
 
 
 class StreetDesk:
@@ -50,7 +54,12 @@ class StreetDesk:
         self, state: Incident | None, happening: Cause, entry: Entry
     ) -> tuple[Incident | None, Sequence[Message]]:
         known = state.version if state else 0
-        if isinstance(entry, Inspected) or entry.version <= known:
+        if isinstance(entry, Inspected) or about_inspection(entry) or entry.version <= known:
             return state, []
-        after = evolve(state, happening.key, entry, happening.event.time)
+        try:
+            after = evolve(state, happening.key, entry, happening.event.time)
+        except ValueError as error:
+            # The router alone writes there, and never this: better one history that stands still than all of them.
+            log.exception("an entry does not fit its history", incident=str(happening.key), reason=str(error))
+            return state, [Message(dead_letters("street"), happening.key, entry)]
         return after, [Message(*each) for each in hear_history(after, entry)]

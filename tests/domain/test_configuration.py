@@ -163,7 +163,7 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
         ("routes.yaml", "ladder: emergency", "ladder: urgent", "no ladder is called 'urgent'"),
         ("routes.yaml", "resolve: 20wd", "resolve: 20 days", "'20 days' is no duration"),
         ("routes.yaml", "resolve: 20wd", "resolve: 0wd", "is no time at all"),
-        ("routes.yaml", """'category="gas"'""", "'category=~\"gas(\"'", "parenthesis that is never closed"),
+        ("routes.yaml", """'category="gas"'""", "'category=~\"gas(\"'", "missing )"),
         ("routes.yaml", """'category="gas"'""", "'gas'", "is no matcher"),
         ("routes.yaml", "{acknowledge: 4wh, resolve: 5wd}", "{resolve: 5wd}", "no acknowledge deadline"),
         ("routes.yaml", "continue: true", "contineu: true", "unknown key 'contineu'"),

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.re2 import compile_re2
 from services.domain.routing import Matcher, Route, match, parse_matchers, plan, policy_for
 from services.domain.working_time import Duration
 
@@ -139,13 +138,19 @@ def test_what_is_no_matcher_is_refused(text: str) -> None:
         ("x$", ["x"], ["x\n"]),
         (".*", ["", "x"], ["x\n"]),
         ("(?s).*", ["x\n"], []),
+        (".", ["小", "\ud800"], ["小区", "\n"]),
         ("x(?i)y|z", ["xy", "xY", "Z"], ["XY"]),
+        ("(?i)été", ["ÉTÉ"], ["ete"]),
         (r"\d+", ["12"], ["１２"]),
+        (r"\pL+", ["ab小é"], ["1", ""]),
+        (r"\p{Greek}", ["α"], ["a"]),
         (r"\w+", ["ab_1"], ["小区"]),
         (r"[^\W]", ["a"], ["小", "-"]),
         (r"\bx\b.*", ["x", "x小"], ["xy"]),
         (r"[[:alpha:]]+[[:^digit:]]", ["ab-"], ["ab1"]),
+        ("[一-龥]+", ["王府"], ["wang"]),
         ("[]x-]+", ["]-x"], ["y"]),
+        (r"\Q\C\E\\C", [r"\C\C"], ["xx"]),
         (r"\Qx.y\E+", ["x.yy"], ["xzy"]),
         (r"\x{738b}\p{Han}+", ["王府花园"], ["王fu"]),
         ("x{,2}", ["x{,2}"], ["xx"]),
@@ -167,22 +172,40 @@ def test_regular_expressions_mean_what_they_mean_in_re2(pattern: str, matching: 
 @pytest.mark.parametrize(
     "pattern",
     ["(?=x)", "(?!x)", "(?<=x)", "(?<!x)x", r"(x)\1", "(?P=n)", "(?>x)", "x++", "x*+", "x**", "(?x)x", r"\Z", r"\C",
-     "(", ")", "[", "[z-a]", "*", "x{1001}", "x{2,1}", r"\p{Greek}", r"\pL", r"\y", "x\\", "[[:word", "(?#x)"],
+     "(", ")", "[", "[z-a]", "*", "x{1001}", "x{2,1}", r"\p{greek}", r"\y", r"\小", "x\\", "[[:word", "(?#x)",
+     r"\\\C", "((x{100}){100}){100}", "\ud800"],
 )  # fmt: skip
 def test_what_re2_refuses_is_refused(pattern: str) -> None:
     """Look-around, back-references, possessive repetition and what can't be read are a `ValueError` with a sentence."""
-    with pytest.raises(ValueError, match="the regular expression"):
+    with pytest.raises(ValueError, match=r"the regular expression .* is refused by RE2: [a-z]"):
         Matcher("a", "=~", pattern)
+
+
+def test_a_refusal_says_what_re2_says(capfd: pytest.CaptureFixture[str]) -> None:
+    """The sentence has the expression as it was written and RE2's own words, and nothing is logged besides."""
+    with pytest.raises(ValueError, match=r"the regular expression '小\(\?=x\)' .*: invalid perl operator: \(\?="):
+        Matcher("a", "=~", "小(?=x)")
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+", "(a+)+$", "(a|a)*", "(.*a){20}", "((a*)*)*"])
+def test_no_expression_hangs(pattern: str) -> None:
+    """What a backtracking engine would be at for ever is answered, be the text long."""
+    matcher = Matcher("a", "=~", pattern)
+    assert matcher.matches({"a": "a" * 200})
+    assert not matcher.matches({"a": "a" * 200 + "b"})
 
 
 @given(st.text(alphabet="xy1小()[]{}|*+?^$.\\-,:=<P!idwsbBAzQEpHan", max_size=12), st.text(max_size=5))
 def test_an_expression_is_compiled_or_refused(pattern: str, text: str) -> None:
-    """Whatever is written, reading it either succeeds, without a warning, or is a `ValueError`."""
+    """Whatever is written, reading it either succeeds, without a warning, or is a `ValueError` with a sentence."""
     try:
-        compiled = compile_re2(pattern)
-    except ValueError:
+        matcher = Matcher("a", "=~", pattern)
+    except ValueError as refused:
+        assert "is refused by RE2: " in str(refused)  # noqa: PT017 (most expressions are refused, some are not)
         return
-    compiled.search(text)
+    assert matcher.matches({"a": text}) is not Matcher("a", "!~", pattern).matches({"a": text})
 
 
 @given(st.text(max_size=20))

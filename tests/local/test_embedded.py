@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from services.local.errors import LocalError
 from services.local.kafka import EmbeddedKafka
 from services.local.postgres import EmbeddedPostgres
 from services.local.process import reached, stop_leftover
+from services.local.stand_in import give, stand_in_for_root
 
 ENDED_LIMIT_S = 20.0
 STARTED_LIMIT_S = 60.0
@@ -142,6 +144,25 @@ async def test_postgres_keeps_its_data_over_a_restart(postgres: EmbeddedPostgres
     assert not postgres.alive
     await postgres.start()
     assert await rows(database_url, "SELECT said FROM kept") == ["before the restart", "before the crash"]
+
+
+def just_ended(user: str | None) -> "subprocess.Popen[bytes]":
+    """A process that has ended, or is about to, and that nobody has waited for."""
+    return subprocess.Popen(["/bin/sh", "-c", "exit"], user=user)
+
+
+async def test_postgres_waits_for_the_last_of_a_killed_one(tmp_path: Path) -> None:
+    """A start right after a kill -9, while the killed process is still on the machine's books, waits for its end."""
+    async with EmbeddedPostgres(tmp_path) as server:
+        url = server.url
+    dead = just_ended(stand_in_for_root())
+    await reached(lambda: psutil.Process(dead.pid).status() == psutil.STATUS_ZOMBIE, ENDED_LIMIT_S)
+    data = tmp_path / "postgres"
+    (data / "postmaster.pid").write_text(f"{dead.pid}\n{data}\n0\n5432\n{data}\n\n  0 0\nready\n")
+    give(data / "postmaster.pid", stand_in_for_root())
+    asyncio.get_running_loop().call_later(1, dead.wait)
+    async with EmbeddedPostgres(tmp_path) as server:
+        assert await rows(url, "SELECT 1") == ["1"]
 
 
 @pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes"])

@@ -235,6 +235,7 @@ def test_every_variable_is_a_setting() -> None:
         known |= {f"WHISTLE_{prefix}{name}".upper(): field.default for name, field in kind.model_fields.items()}
     # As it is where this runs may be another folder.
     known["WHISTLE_HOME"] = ".whistle"
+    known["WHISTLE_INSTANCE"] = "the host's name"
     assert set(re.findall(r"\bWHISTLE_[A-Z_]+\b", TEXT)) <= set(known)
     told = re.findall(r"^\| `(WHISTLE_[A-Z_]+)` \| `?([^|`]+?)`? \|", TEXT, re.MULTILINE)
     assert told
