@@ -2,7 +2,7 @@
 
 A clock is addressed by its department (None for the incident's own) and its name.
 
-Source: ARCHITECTURE §5 and §6.
+Source: states.md, beside this file.
 """
 
 from collections.abc import Collection, Iterator, Mapping

@@ -1,6 +1,6 @@
 """The router's decision: what follows from a fact that was said, or from a deadline that passed.
 
-Source: ARCHITECTURE §4 (order between topics is not kept), §5 and §6.
+Source: states.md, beside this file.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What a department may say about its obligation, and what follows.
 
-Source: ARCHITECTURE §6.
+Source: states.md, beside this file.
 """
 
 from collections.abc import Callable, Mapping

@@ -9,7 +9,7 @@ Figures count reports: a repeat that was attached has the other's incident, its 
 5. A repeat lives in another incident only when both say so: its own, which ended in the other, and the other, which
    lists it. One that only its own incident calls attached has nobody who would answer it, and so it has no owner.
 
-Source: issue 3 (`--json`); DONGSHENG.md (the categories of the article).
+Source: services/local/sample/article.yaml (the categories of the article).
 """
 
 from collections import Counter

@@ -2,7 +2,7 @@
 
 The router folds what it decides, and the street and the ledger fold what they read, so all see the same state.
 
-Source: ARCHITECTURE §6.
+Source: states.md, beside this file.
 """
 
 from collections.abc import Callable, Mapping

@@ -2,7 +2,7 @@
 
 Every instant follows from the one at which the promise was due, never from when somebody looked, and is in UTC.
 
-Source: ARCHITECTURE §5 and the end of §6.
+Source: states.md, beside this file (clocks 2 to 4).
 """
 
 from dataclasses import dataclass

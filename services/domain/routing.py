@@ -3,7 +3,7 @@
 Depth first; a matching child ends the scan of its siblings unless it has `continue`; a node counts itself only when no
 child matched, or, after its children, with `always`. The first department of all that matched leads; each counts once.
 
-Source: ARCHITECTURE §7; Alertmanager's `dispatch/route.go`.
+Source: Alertmanager's `dispatch/route.go`; `always` and the order of departments are ours.
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 Every function takes the story so far and the fact, tells what follows, and returns why it refuses, or None.
 
-Source: ARCHITECTURE §6.
+Source: states.md, beside this file.
 """
 
 from collections.abc import Callable, Mapping

@@ -3,7 +3,7 @@
 Every instant has an offset, and every result is in UTC. Office hours are closed intervals: an end exactly at closing
 time is inside them.
 
-Source: ARCHITECTURE §5; the time classes of the 12345 hotline and of city management (PRACTICE).
+Source: the time classes of the 12345 hotline and of the standards of city management.
 """
 
 import re

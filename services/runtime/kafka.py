@@ -1,4 +1,4 @@
-"""Kafka's clients, set up once as TRAPS of the client library demand, and the shard of a key."""
+"""Kafka's clients, set up once as their traps demand, and the shard of a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both tables of ARCHITECTURE §6, row by row: what each state lets happen, what it refuses, and what it waits for."""
+"""Both tables of services/domain/states.md, row by row: what each state lets happen, refuses, and waits for."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

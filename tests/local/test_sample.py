@@ -1,4 +1,4 @@
-"""The Dongsheng sample is whole: generated as committed, by known parties, in an order that ARCHITECTURE §6 allows."""
+"""The Dongsheng sample is whole: generated as committed, by known parties, in an order that the states allow."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_the_routes_and_the_script_agree() -> None:
             assert act.owing in called[act.report], act
 
 
-# What each act needs an obligation to be, and what it makes of it (ARCHITECTURE §6).
+# What each act needs an obligation to be, and what it makes of it (services/domain/states.md).
 STEPS: dict[str, dict[str, str]] = {
     "acknowledge": {"dispatched": "acknowledged"},
     "decline": {"dispatched": "declined"},
