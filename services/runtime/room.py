@@ -35,6 +35,7 @@ from services.runtime.kafka import METADATA_MAX_AGE_MS, consumer_options, produc
 from services.runtime.log import get
 from services.runtime.relay import PUBLISH_LIMIT_S, Relay
 from services.runtime.settings import Settings
+from services.runtime.unreadable import find_unreadable
 
 BATCH_RECORDS = 1_000
 POLL_MS = 10
@@ -92,6 +93,7 @@ class Room:
     in_hand: bool = field(default=False, init=False)
     failure: BaseException | None = field(default=None, init=False)
     _tasks: list[asyncio.Future[None]] = field(default_factory=list, init=False)
+    _passing: asyncio.Future[None] | None = field(default=None, init=False)
     _adopted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self) -> int:
@@ -278,6 +280,29 @@ class Room:
             # Normal while partitions move: whoever has them now reads the same records again, to no effect.
             log.info("offsets were not committed during a rebalance", error=str(error))
 
+    def pass_over(self, error: BaseException) -> None:
+        """End the process for what failed a poll; a record that can't be read is set aside first, and passed over."""
+        if isinstance(error, UnicodeDecodeError) and self._passing is None:
+            self._passing = asyncio.ensure_future(self._pass_over(error))
+        elif self._passing is None:
+            self.fail(error)
+
+    async def _pass_over(self, error: UnicodeDecodeError) -> None:
+        """Handle what stands before it, bury it, and commit past it; the next process polls on from there."""
+        try:
+            await self._learn()
+            async with self.busy:
+                starts = {each: progress.offset for each, progress in self.progress.items()}
+                found = await find_unreadable(self.settings.kafka, starts)
+                if found.before:
+                    await self._handle(found.before)
+                if found.letter:
+                    await self._bury([found.letter])
+                    await self._commit([found.letter.record])
+        except Exception:  # the process ends all the same, and the next one tries again
+            log.exception("a record that can't be read could not be set aside")
+        self.fail(error)
+
     # --- the shards --------------------------------------------------------------------------------------------------
 
     def shards(self) -> set[int]:
@@ -383,7 +408,7 @@ class _PollErrors:
         if isinstance(exc_info, KafkaError) and exc_info.retriable:
             log.warning("Kafka did not answer while polling; it is asked again", error=repr(exc_info))
         else:
-            self._room.fail(exc_info if isinstance(exc_info, BaseException) else RuntimeError(str(message)))
+            self._room.pass_over(exc_info if isinstance(exc_info, BaseException) else RuntimeError(str(message)))
 
 
 @stamina.retry(on=KafkaConnectionError, attempts=None, timeout=None, wait_max=5.0)

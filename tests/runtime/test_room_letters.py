@@ -144,8 +144,12 @@ class _Misspelt:
         return batch
 
 
-async def test_what_the_client_cannot_read_is_told_and_not_polled_for_ever_unseen(world: World) -> None:
-    """A poll that fails for another reason than a broker that is away ends the process, and its log says why."""
+async def test_what_the_client_cannot_read_is_passed_over(world: World) -> None:
+    """A record that fails a whole poll ends the process once; it is a dead letter, and what is around it has effect."""
+    good = [progressed(uuid.uuid4()) for _ in range(40)]
+    world.said += good
+    records = [each for event in good for each in with_headers(str(event.subject).encode(), dump(event))]
+    await send(world.producer, world.inputs[1], records[:20])
     batch = world.producer.create_batch()
     batch.append(key=KEY, value=envelope(), timestamp=None, headers=[("zz", b"")])
     batch._builder = _Misspelt(batch._builder)
@@ -153,6 +157,15 @@ async def test_what_the_client_cannot_read_is_told_and_not_polled_for_ever_unsee
     # Without a number of its own in the batch, which would be written after the checksum.
     async with AIOKafkaProducer(bootstrap_servers=world.servers) as plain:
         await (await plain.send_batch(batch, world.inputs[1], partition=0))
+    await send(world.producer, world.inputs[1], records[20:])
     async with world.process() as room:
         assert await room.ended() == 1
         assert "UnicodeDecodeError" in room.log.read_text(encoding="utf-8")
+    async with world.process() as room:
+        await world.drained()
+        await world.judge()
+        assert room.status is None, room.told()
+    [letter] = await heard(world.servers, [dead_letters(world.name)])
+    told = {name: value.decode() for name, value in letter.headers if value}
+    assert told["whistle-topic"] == world.inputs[1]
+    assert "can't read it" in told["whistle-reason"]
