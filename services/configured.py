@@ -14,6 +14,7 @@ from services.runtime import log
 from services.runtime.files import read
 from services.runtime.room import Room
 from services.runtime.settings import Settings
+from services.runtime.terminal import stop, unconfigured
 
 
 class ConfigurationError(Exception):
@@ -36,6 +37,14 @@ def load(path: Path) -> Configuration:
         told = "\n".join(str(each) for each in problems if each.level == "error")
         raise ConfigurationError(f"the configuration in {path} can't be used:\n{told}")
     return configuration
+
+
+def load_or_stop(settings: Settings) -> Configuration:
+    """Read the configuration for a command; a broken one ends the command with what is wrong with it."""
+    try:
+        return load(settings.config)
+    except ConfigurationError as error:
+        stop(unconfigured(error))
 
 
 def run_room(name: str, make: Callable[[Settings, Configuration], Room]) -> None:

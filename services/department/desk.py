@@ -12,14 +12,14 @@ from rich.table import Table
 
 from schemas.event import Event, dump, isoformat
 from schemas.response import Response
-from services.configured import ConfigurationError, load
+from services.configured import load_or_stop
 from services.department import store
 from services.department.client import Department, Dispatch
 from services.domain.configuration import Configuration
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, unconfigured, whole_id, width
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
 
 
 async def show_inbox(settings: Settings, department: str, *, everything: bool, as_json: bool) -> None:
@@ -101,10 +101,7 @@ async def _find(settings: Settings, department: str, asked: str) -> UUID:
 
 def _known(settings: Settings, department: str) -> Configuration:
     """Return the configuration, if it knows the department."""
-    try:
-        configuration = load(settings.config)
-    except ConfigurationError as error:
-        stop(unconfigured(error))
+    configuration = load_or_stop(settings)
     codes = [each.code for each in configuration.directory.departments]
     if department not in codes:
         stop(f"There is no department {department} in the directory, only: {', '.join(codes)}.", BAD_INPUT)

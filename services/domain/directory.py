@@ -57,6 +57,12 @@ class Directory:
         """Everything that can owe an incident: the district's departments and the streets' sections."""
         return self._at("department", "section")
 
+    @property
+    def parties(self) -> dict[str, list[str]]:
+        """The codes of everybody who has topics, by the kind of party that topics are named after."""
+        units = {"community": self.communities, "street": self.streets, "department": self.departments}
+        return {party: [unit.code for unit in of_party] for party, of_party in units.items()}
+
     def street_of(self, code: str) -> str | None:
         """The code of the street that a community or section belongs to; a street's is its own, others have none."""
         unit = self.units.get(code)

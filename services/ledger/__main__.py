@@ -5,8 +5,8 @@ import sys
 from services.configured import run_room
 from services.domain.configuration import Configuration
 from services.ledger.app import make
-from services.ledger.serving import listen
 from services.ledger.settings import LedgerSettings
+from services.runtime.listening import listen
 from services.runtime.room import Room
 from services.runtime.settings import Settings
 

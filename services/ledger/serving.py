@@ -34,19 +34,6 @@ class Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port; raises OSError."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen()
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
-
 async def serve(plumbing: Plumbing, configuration: Configuration, listening: socket.socket) -> None:
     """Serve the page until cancelled."""
     names = named(configuration)

@@ -84,13 +84,8 @@ async def install(settings: Settings) -> AsyncEngine:
         if not is_transient(error):
             raise
         raise LocalError(f"PostgreSQL did not answer ({error}): check WHISTLE_DATABASE__URL.") from error
-    parties = {
-        "community": [each.code for each in directory.communities],
-        "street": [each.code for each in directory.streets],
-        "department": [each.code for each in directory.departments],
-    }
     try:
-        await topics.apply(settings.kafka, TOPICS, parties)
+        await topics.apply(settings.kafka, TOPICS, directory.parties)
     except topics.TopicsError as error:
         raise LocalError(str(error)) from error
     return engine

@@ -15,6 +15,7 @@ import uvicorn
 from services.monitor.app import Watch, make
 from services.monitor.broker import BrokerView
 from services.monitor.settings import MonitorSettings
+from services.runtime.listening import listen
 from services.runtime.log import configure, get
 
 CLOSE_LIMIT_S = 3
@@ -31,19 +32,6 @@ class Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port; raises OSError."""
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen()
-    except BaseException:
-        listening.close()
-        raise
-    return listening
 
 
 async def serve(settings: MonitorSettings, listening: socket.socket) -> None:

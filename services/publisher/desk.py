@@ -15,13 +15,13 @@ from schemas.answer import Given
 from schemas.event import Event, InvalidEventError, dump, explain, parse
 from schemas.report import Confirmed, Rated, SentBack, Verified
 from schemas.topics import ANSWERS
-from services.configured import ConfigurationError, load
+from services.configured import load_or_stop
 from services.domain.configuration import Configuration
 from services.publisher.client import NotKeptError, Publisher, Receipt, RejectedError
 from services.publisher.communities import judge_community
 from services.runtime.kafka import METADATA_MAX_AGE_MS
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, plain, stop, unconfigured, whole_id
+from services.runtime.terminal import BAD_INPUT, local, plain, stop, whole_id
 
 Act = Verified | Confirmed | SentBack | Rated
 POLL_MS = 200
@@ -146,10 +146,7 @@ def _one_line(text: str) -> str:
 
 def _known(settings: Settings, community: str) -> Configuration:
     """Return the configuration, if it knows the community."""
-    try:
-        configuration = load(settings.config)
-    except ConfigurationError as error:
-        stop(unconfigured(error))
+    configuration = load_or_stop(settings)
     problem = judge_community(community, [each.code for each in configuration.directory.communities])
     if problem:
         stop(f"{problem}.", BAD_INPUT)

@@ -75,12 +75,7 @@ def _parties(settings: Settings) -> Mapping[str, Sequence[str]]:
     found, problems = configuration.parse(documents)
     if found is None:
         _stop("\n".join(str(problem) for problem in problems if problem.level == "error"))
-    directory = found.directory
-    return {
-        "community": [unit.code for unit in directory.communities],
-        "street": [unit.code for unit in directory.streets],
-        "department": [unit.code for unit in directory.departments],
-    }
+    return found.directory.parties
 
 
 def _changes_table(changes: Sequence[Change]) -> object:

@@ -16,13 +16,13 @@ from rich.table import Table
 
 from schemas.decision import Decision, RepeatAttached
 from schemas.event import explain, isoformat
-from services.configured import ConfigurationError, load
+from services.configured import load_or_stop
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, unconfigured, whole_id, width
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
 from services.street import store
 from services.street.client import Street
 
@@ -111,10 +111,7 @@ async def attach(settings: Settings, street: str, asked: str, to: str, by: str) 
 
 def _known(settings: Settings, street: str) -> Configuration:
     """Return the configuration, if it knows the street."""
-    try:
-        configuration = load(settings.config)
-    except ConfigurationError as error:
-        stop(unconfigured(error))
+    configuration = load_or_stop(settings)
     streets = [each.code for each in configuration.directory.streets]
     if street not in streets:
         stop(f"There is no street {street} in the directory, only: {', '.join(streets)}.", BAD_INPUT)

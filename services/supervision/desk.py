@@ -12,20 +12,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.action import Action
-from services.configured import ConfigurationError, load
+from services.configured import load_or_stop
 from services.runtime.database import connect
 from services.runtime.settings import Settings
-from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, unconfigured, whole_id, width
+from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
 from services.supervision import store
 from services.supervision.client import Supervision
 
 
 async def show(settings: Settings, incident: str | None, limit: int, *, as_json: bool) -> None:
     """Print who was told."""
-    try:
-        zone = load(settings.config).calendar.zone
-    except ConfigurationError as error:
-        stop(unconfigured(error))
+    zone = load_or_stop(settings).calendar.zone
     asked = await _find(settings, incident) if incident else None
     engine = connect(settings.database, "supervision-list")
     async with engine.connect() as connection:
