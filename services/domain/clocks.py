@@ -43,26 +43,41 @@ def identity(incident: UUID, due: Due) -> UUID:
 
 def dues(state: Incident, configuration: Configuration) -> Iterator[Due]:
     """Yield the next firing of every running clock, in no order; `wait` ends the waiting of premature facts."""
-    for name, clock in state.clocks.items():
-        yield _due(state, None, name, clock, configuration)
-    for owed in state.obligations.values():
-        for name, clock in owed.clocks.items():
-            yield _due(state, owed, name, clock, configuration)
+    for owed, name, clock in _running(state):
+        at = _next_at(state, owed, name, clock, configuration)
+        yield Due(at, owed.department if owed else None, name, clock.since, clock.fired)
     if state.waiting:
-        yield Due(min(each.until for each in state.waiting), None, "wait", state.version, len(state.waiting))
+        yield Due(_waited_until(state), None, "wait", state.version, len(state.waiting))
 
 
 def next_due_at(state: Incident, configuration: Configuration) -> datetime | None:
     """Return the instant (UTC) at which something fires next; None only when nobody waits for anything."""
-    return min((due.at for due in dues(state, configuration)), default=None)
+    instants = [_next_at(state, *each, configuration) for each in _running(state)]
+    if state.waiting:
+        instants.append(_waited_until(state))
+    return min(instants, default=None)
 
 
-def _due(state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration) -> Due:
-    at = clock.due_at
-    if name not in BY_ITSELF:
-        ladder = ladder_of(state, owed, name, configuration)
-        at = ladders.next_at(ladder, configuration.calendar, at, clock.fired)
-    return Due(at, owed.department if owed else None, name, clock.since, clock.fired)
+def _running(state: Incident) -> Iterator[tuple[Obligation | None, str, Clock]]:
+    """Yield every running clock, with the obligation it belongs to, if it isn't the incident's own."""
+    for name, clock in state.clocks.items():
+        yield None, name, clock
+    for owed in state.obligations.values():
+        for name, clock in owed.clocks.items():
+            yield owed, name, clock
+
+
+def _waited_until(state: Incident) -> datetime:
+    return min(each.until for each in state.waiting)
+
+
+def _next_at(
+    state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration
+) -> datetime:
+    if name in BY_ITSELF:
+        return clock.due_at
+    ladder = ladder_of(state, owed, name, configuration)
+    return ladders.next_at(ladder, configuration.calendar, clock.due_at, clock.fired)
 
 
 def debtor(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> str:

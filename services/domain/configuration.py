@@ -12,9 +12,12 @@ from types import MappingProxyType
 from typing import Final, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
+from schemas import incident as entries
+from schemas.response import Owner
 from services.domain import routing
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
+from services.domain.memo import Memo
 from services.domain.reading import Document, Place, Problem
 from services.domain.routing import Plan, Policy, Route
 from services.domain.tree_reading import TreeReader
@@ -37,6 +40,7 @@ __all__ = [
 
 Side = Literal["street", "district", "community", "section"]
 Approver = Literal["street", "supervision"]
+Labels = tuple[tuple[str, str], ...]
 
 DEFAULT_ZONE: Final = "Asia/Shanghai"
 _SIDES: Final[tuple[str, ...]] = get_args(Side)
@@ -114,9 +118,17 @@ class Configuration:
     street: StreetPolicy
     approvers: Mapping[str, Approver] = field(hash=False)
     calendar: Calendar = field(hash=False)
+    # Reports of one kind from one place are many, and the tree says the same of each.
+    _plans: Memo[Labels, Plan] = field(default_factory=Memo, init=False, repr=False, compare=False)
+    _policies: Memo[tuple[Labels, str], Policy] = field(default_factory=Memo, init=False, repr=False, compare=False)
+    _frozen: Memo[Policy, entries.Policy] = field(default_factory=Memo, init=False, repr=False, compare=False)
+    _owners: Memo[str, Owner] = field(default_factory=Memo, init=False, repr=False, compare=False)
 
     def plan(self, labels: Mapping[str, str]) -> Plan:
         """Who owes, by which rules, with the ladder of whoever owes where a rule names none."""
+        return self._plans(tuple(labels.items()), lambda: self._plan(labels))
+
+    def _plan(self, labels: Mapping[str, str]) -> Plan:
         found = routing.plan(self.routes, labels)
         return Plan(
             found.rules,
@@ -125,8 +137,39 @@ class Configuration:
 
     def policy_for(self, labels: Mapping[str, str], department: str) -> Policy:
         """The policy under which a department owes that an officer named, whether the tree names it or not."""
+        return self._policies((tuple(labels.items()), department), lambda: self._policy_for(labels, department))
+
+    def _policy_for(self, labels: Mapping[str, str], department: str) -> Policy:
         policy = routing.policy_for(self.routes, labels, department)
         return replace(policy, ladder=policy.ladder or self.ladder_of(department))
+
+    def frozen(self, policy: Policy) -> entries.Policy:
+        """Return a policy as it is kept on the obligation, whatever the configuration becomes."""
+        return self._frozen(policy, lambda: self._freeze(policy))
+
+    def _freeze(self, policy: Policy) -> entries.Policy:
+        ladder = self.ladders[policy.ladder]
+        return entries.Policy(
+            rule=policy.rule,
+            version=self.version,
+            durations={name: str(duration) for name, duration in policy.deadlines.items()},
+            ladder=entries.Ladder(
+                name=ladder.name,
+                rungs=tuple(entries.Rung(after=str(step.after), post=step.post) for step in ladder.steps),
+                repeat=str(ladder.repeat),
+            ),
+        )
+
+    def owner_of(self, department: str) -> Owner:
+        """Return who does the work in a department: its posts, as the directory names them."""
+        return self._owners(department, lambda: self._owner_of(department))
+
+    def _owner_of(self, department: str) -> Owner:
+        leader, section, officer = (
+            holder.name if (holder := self.directory.holder(department, post)) else f"{department}:{post}"
+            for post in ("responsible-leader", "section-head", "officer")
+        )
+        return Owner(leader=leader, section=section, officer=officer)
 
     def ladder_of(self, code: str) -> str:
         """The name of the ladder that a unit's broken promises climb; an unknown unit's is the district's."""

@@ -89,7 +89,7 @@ class Repeat:
     community: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet."""
 
@@ -150,8 +150,11 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
             f"entry {entry.version} of incident {incident} is about {department}, which owes nothing there"
         )
     fold = _FOLDS.get(type(entry))
-    after = fold(before, entry, entry.happened_at or at) if fold else before
-    return replace(after, version=entry.version)
+    changes = fold(before, entry, entry.happened_at or at) if fold else {}
+    # What `dataclasses.replace` does, without setting thirty fields one by one: there is no other place as busy.
+    after = object.__new__(Incident)
+    after.__dict__.update(before.__dict__, version=entry.version, **changes)
+    return after
 
 
 def about_inspection(entry: Entry) -> bool:
@@ -159,19 +162,24 @@ def about_inspection(entry: Entry) -> bool:
     return isinstance(entry, entries.ActRefused) and entry.act == Inspected.type
 
 
+# --- what each entry changes, by the names of the state's fields -----------------------------------------------------
+
+Changes = dict[str, Any]
+
+
 def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime], since: int) -> Mapping[str, Clock]:
     kept = {name: clock for name, clock in before.items() if name not in ends and "*" not in ends}
     return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
 
 
-def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Incident:
+def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Changes:
     """Move the incident to a status, ending some of its own clocks and setting those of the entry."""
     deadlines = getattr(entry, "deadlines", {})
     clocks = _clocks(state.clocks, *ends, sets=deadlines, since=entry.version)
-    return replace(state, status=status, clocks=clocks, **changes)
+    return {"status": status, "clocks": clocks, **changes}
 
 
-def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Incident:
+def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Changes:
     """Change one obligation, ending some of its clocks (`*` means all) and setting those of the entry."""
     owed = state.obligations[entry.department]
     deadlines = getattr(entry, "deadlines", {})
@@ -179,11 +187,11 @@ def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Incident
     return _with(state, replace(owed, clocks=clocks, **changes))
 
 
-def _with(state: Incident, owed: Obligation) -> Incident:
-    return replace(state, obligations={**state.obligations, owed.department: owed})
+def _with(state: Incident, owed: Obligation) -> Changes:
+    return {"obligations": {**state.obligations, owed.department: owed}}
 
 
-def _opened(state: Incident, entry: entries.Opened, _at: datetime) -> Incident:
+def _opened(state: Incident, entry: entries.Opened, _at: datetime) -> Changes:
     return _set(
         state,
         entry,
@@ -195,7 +203,7 @@ def _opened(state: Incident, entry: entries.Opened, _at: datetime) -> Incident:
     )
 
 
-def _called(state: Incident, entry: entries.Called, at: datetime) -> Incident:
+def _called(state: Incident, entry: entries.Called, at: datetime) -> Changes:
     first = state.status == "received"
     return _set(
         state,
@@ -208,7 +216,7 @@ def _called(state: Incident, entry: entries.Called, at: datetime) -> Incident:
     )
 
 
-def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Incident:
+def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Changes:
     before = state.obligations.get(entry.department)
     owed = Obligation(
         department=entry.department,
@@ -225,108 +233,108 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Inc
     return _with(state, owed)
 
 
-def _acknowledged(state: Incident, entry: entries.Acknowledged, _at: datetime) -> Incident:
+def _acknowledged(state: Incident, entry: entries.Acknowledged, _at: datetime) -> Changes:
     after = _oblige(state, entry, "acknowledge", status="acknowledged", owner=entry.owner)
-    return replace(after, status="responding")
+    return {**after, "status": "responding"}
 
 
-def _declined(state: Incident, entry: entries.Declined, _at: datetime) -> Incident:
+def _declined(state: Incident, entry: entries.Declined, _at: datetime) -> Changes:
     return _oblige(state, entry, "*", status="declined")
 
 
-def _arrived(state: Incident, entry: entries.Arrived, _at: datetime) -> Incident:
+def _arrived(state: Incident, entry: entries.Arrived, _at: datetime) -> Changes:
     return _oblige(state, entry, "arrive", arrived=True)
 
 
-def _progressed(state: Incident, entry: entries.Progressed, _at: datetime) -> Incident:
-    return _oblige(state, entry, entry.step) if entry.step else state
+def _progressed(state: Incident, entry: entries.Progressed, _at: datetime) -> Changes:
+    return _oblige(state, entry, entry.step) if entry.step else {}
 
 
-def _resolved(state: Incident, entry: entries.Resolved, _at: datetime) -> Incident:
+def _resolved(state: Incident, entry: entries.Resolved, _at: datetime) -> Changes:
     return _oblige(state, entry, "*", status="resolved", request=None)
 
 
-def _requested(state: Incident, entry: entries.Requested, _at: datetime) -> Incident:
+def _requested(state: Incident, entry: entries.Requested, _at: datetime) -> Changes:
     return _oblige(state, entry, request=Pending(entry.request, entry.until))
 
 
-def _granted(state: Incident, entry: entries.Granted, _at: datetime) -> Incident:
+def _granted(state: Incident, entry: entries.Granted, _at: datetime) -> Changes:
     if entry.request == "parking":
         return _oblige(state, entry, "*", status="parked", request=None)
     extensions = state.obligations[entry.department].extensions + 1
     return _oblige(state, entry, "approve", request=None, extensions=extensions)
 
 
-def _denied(state: Incident, entry: entries.Denied, _at: datetime) -> Incident:
+def _denied(state: Incident, entry: entries.Denied, _at: datetime) -> Changes:
     return _oblige(state, entry, "approve", request=None)
 
 
-def _unparked(state: Incident, entry: entries.Unparked, _at: datetime) -> Incident:
+def _unparked(state: Incident, entry: entries.Unparked, _at: datetime) -> Changes:
     return _oblige(state, entry, "review", status="acknowledged")
 
 
-def _insisted(state: Incident, entry: entries.Insisted, _at: datetime) -> Incident:
+def _insisted(state: Incident, entry: entries.Insisted, _at: datetime) -> Changes:
     return _oblige(state, entry, "decide")
 
 
-def _withdrawn(state: Incident, entry: entries.Withdrawn, _at: datetime) -> Incident:
+def _withdrawn(state: Incident, entry: entries.Withdrawn, _at: datetime) -> Changes:
     return _oblige(state, entry, "*", status="withdrawn", request=None)
 
 
-def _sent_back(state: Incident, entry: entries.SentBack, _at: datetime) -> Incident:
+def _sent_back(state: Incident, entry: entries.SentBack, _at: datetime) -> Changes:
     return _oblige(state, entry, "*", status="acknowledged", round=entry.round)
 
 
-def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Incident:
+def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Changes:
     return _oblige(state, entry, "*", status="confirmed")
 
 
-def _confirmed(state: Incident, entry: entries.Confirmed, at: datetime) -> Incident:
+def _confirmed(state: Incident, entry: entries.Confirmed, at: datetime) -> Changes:
     return _set(state, entry, "confirmed", "*", confirmed_at=at)
 
 
-def _returned(state: Incident, entry: entries.Returned, _at: datetime) -> Incident:
+def _returned(state: Incident, entry: entries.Returned, _at: datetime) -> Changes:
     # The overall deadline goes on: it runs from the whistle, and no withdrawal moves it.
     return _set(state, entry, "received")
 
 
-def _attached(state: Incident, entry: entries.Attached, _at: datetime) -> Incident:
+def _attached(state: Incident, entry: entries.Attached, _at: datetime) -> Changes:
     return _set(state, entry, "attached", "*", attached_to=entry.to)
 
 
-def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: datetime) -> Incident:
-    return replace(state, repeats=(*state.repeats, Repeat(entry.report, entry.community)))
+def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: datetime) -> Changes:
+    return {"repeats": (*state.repeats, Repeat(entry.report, entry.community))}
 
 
-def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Incident:
+def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:
     return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at)
 
 
-def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Incident:
+def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes:
     return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at)
 
 
-def _rated(state: Incident, entry: entries.Rated, _at: datetime) -> Incident:
-    return replace(state, solved=entry.solved, satisfied=entry.satisfied)
+def _rated(_state: Incident, entry: entries.Rated, _at: datetime) -> Changes:
+    return {"solved": entry.solved, "satisfied": entry.satisfied}
 
 
-def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Incident:
+def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:
     return _set(state, entry, "called", "*", reopened=entry.times, confirmed_at=None)
 
 
-def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Incident:
+def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
     return _set(state, entry, "closed", "*")
 
 
-def _fired(state: Incident, entry: Any, _at: datetime) -> Incident:
+def _fired(state: Incident, entry: Any, _at: datetime) -> Changes:
     """One more rung was climbed; no rung comes before the deadline, so the first makes it late, for good."""
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     if entry.department:
         owed = state.obligations[entry.department]
         after = _with(state, replace(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
     else:
-        after = replace(state, clocks=_climb(state.clocks, entry), late=_late(state.late, entry))
-    return replace(after, escalations=escalated)
+        after = {"clocks": _climb(state.clocks, entry), "late": _late(state.late, entry)}
+    return {**after, "escalations": escalated}
 
 
 def _climb(clocks: Mapping[str, Clock], entry: Any) -> Mapping[str, Clock]:
@@ -341,7 +349,7 @@ def _late(late: tuple[str, ...], entry: Any) -> tuple[str, ...]:
     return late if entry.deadline in late else (*late, entry.deadline)
 
 
-_FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Incident]] = MappingProxyType(
+_FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = MappingProxyType(
     {
         entries.Opened: _opened,
         entries.Called: _called,

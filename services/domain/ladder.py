@@ -42,7 +42,9 @@ class Ladder:
 def instant_of(ladder: Ladder, calendar: Calendar, due_at: datetime, index: int) -> datetime:
     """When the step of an index fires, in UTC; a step never fires before the one below it."""
     top = len(ladder.steps) - 1
-    reached = max(add(calendar, due_at, step.after) for step in ladder.steps[: min(index, top) + 1])
+    reached = add(calendar, due_at, ladder.steps[0].after)
+    for step in ladder.steps[1 : index + 1]:
+        reached = max(reached, add(calendar, due_at, step.after))
     return reached if index <= top else add(calendar, reached, ladder.repeat.times(index - top))
 
 

@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from schemas.incident import Entry, Ladder, Policy, Rung
-from schemas.response import Owner
-from services.domain import routing
+from schemas.incident import Entry
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, Obligation, evolve
 from services.domain.working_time import Duration, add
@@ -58,7 +56,9 @@ class Story:
     def tell(self, entry_type: type[Entry], /, **fields: Any) -> None:
         """Add an entry, and fold it."""
         head: dict[str, Any] = {"version": self.now_is.version + 1, "cause": self.cause, "who": self.who, "by": self.by}
-        entry = entry_type(**(head | {"happened_at": self.at if self.early else None} | fields))
+        if self.early:
+            head["happened_at"] = self.at
+        entry = entry_type(**(head | fields))
         self.state = evolve(self.state, self.incident, entry, self.at)
         self.entries.append(entry)
 
@@ -73,32 +73,6 @@ class Story:
     def deadlines(self, **durations: Duration) -> dict[str, datetime]:
         """Return named deadlines, counted from this instant."""
         return {name: self.after(duration) for name, duration in durations.items()}
-
-    def owner_of(self, department: str) -> Owner:
-        """Return who does the work in a department: its posts, as the directory names them."""
-        return Owner(
-            leader=self._post(department, "responsible-leader"),
-            section=self._post(department, "section-head"),
-            officer=self._post(department, "officer"),
-        )
-
-    def _post(self, department: str, post: str) -> str:
-        holder = self.configuration.directory.holder(department, post)
-        return holder.name if holder else f"{department}:{post}"
-
-    def frozen(self, policy: routing.Policy) -> Policy:
-        """Return a policy as it is kept on the obligation, whatever the configuration becomes."""
-        ladder = self.configuration.ladders[policy.ladder]
-        return Policy(
-            rule=policy.rule,
-            version=self.configuration.version,
-            durations={name: str(duration) for name, duration in policy.deadlines.items()},
-            ladder=Ladder(
-                name=ladder.name,
-                rungs=tuple(Rung(after=str(step.after), post=step.post) for step in ladder.steps),
-                repeat=str(ladder.repeat),
-            ),
-        )
 
     def labels(self, call: str | None) -> dict[str, str]:
         """Return what the routes look at."""

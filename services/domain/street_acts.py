@@ -97,8 +97,8 @@ def dispatch(story: Story, department: str, policy: routing.Policy, note: str = 
         round=before.round + 1 if before else 1,
         role="lead" if leads else "support",
         section=story.configuration.directory.is_section(department, state.street),
-        owner=story.owner_of(department),
-        policy=story.frozen(policy),
+        owner=story.configuration.owner_of(department),
+        policy=story.configuration.frozen(policy),
         deadlines=story.deadlines(**policy.deadlines),
         note=note,
     )

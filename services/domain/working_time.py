@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final, Literal, Self, get_args
 
+from services.domain.memo import Memo
+
 Unit = Literal["m", "h", "d", "wh", "wd"]
 
 FIRST_YEAR: Final = 2000
@@ -88,6 +90,10 @@ class Calendar:
     working_weekends: frozenset[date] = frozenset()
     # What a day's hours are in UTC, remembered: most deadlines fall on the same few days.
     _seen: dict[date, tuple[Opening, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # One act sets and asks for the same deadlines several times: for each department, for its ladder, for the sweeper.
+    _sums: Memo[tuple[datetime, Duration], datetime] = field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Refuse with a `ValueError` what never opens or contradicts itself."""
@@ -133,6 +139,10 @@ def add(calendar: Calendar, instant: datetime, duration: Duration) -> datetime:
     never lies outside office hours: `3wh` from 10:00 is 14:00, `5wd` the same time of day five working days later.
     A naive instant, and one outside the years 2000 to 2100 before or after, is a `ValueError`.
     """
+    return calendar._sums((instant, duration), lambda: _add(calendar, instant, duration))  # noqa: SLF001 - of this module
+
+
+def _add(calendar: Calendar, instant: datetime, duration: Duration) -> datetime:
     start = _checked(instant)
     if duration.unit == "wh":
         return _after_hours(calendar, start, timedelta(hours=duration.value))
