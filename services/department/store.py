@@ -8,12 +8,12 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.dispatch import Issued, Status
 from services.domain.clocks import OF_THE_STREET
-from services.runtime.bulk import columns_of, replacing
+from services.runtime.bulk import replacing
 from services.runtime.journal import Journal
 
 metadata = MetaData(schema="department")
@@ -63,11 +63,12 @@ class Items:
 
 _CODEC = TypeAdapter(Item)
 _UPSERT = replacing(obligation)
+_OF_INCIDENTS = text("SELECT state FROM department.obligation WHERE incident = ANY(CAST(:keys AS uuid[]))")
 
 
 async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Items]:
     """Return what is owed, by incident."""
-    rows = await connection.execute(select(obligation.c.state).where(obligation.c.incident.in_(keys)))
+    rows = await connection.execute(_OF_INCIDENTS, {"keys": list(keys)})
     found: dict[UUID, dict[str, Item]] = {}
     for state in rows.scalars():
         item = _CODEC.validate_json(state)
@@ -78,11 +79,18 @@ async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, 
 async def save(connection: AsyncConnection, states: Mapping[UUID, tuple[int, Items]]) -> None:
     """Write obligations in bulk."""
     rows = [
-        (item.incident, item.department, item.status, item.due_at, shard, _CODEC.dump_json(item).decode())
+        (
+            item.incident,
+            item.department,
+            item.status,
+            item.due_at,
+            shard,
+            _CODEC.dump_json(item, exclude_defaults=True).decode(),
+        )
         for shard, items in states.values()
         for item in items.of.values()
     ]
-    await connection.execute(_UPSERT, columns_of(obligation, rows))
+    await _UPSERT.write(connection, rows)
 
 
 async def inbox(connection: AsyncConnection, department: str, *, everything: bool = False) -> list[Item]:

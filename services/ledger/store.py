@@ -32,7 +32,7 @@ from schemas.incident import Entry, Inspected
 from schemas.topics import JOURNAL
 from services.domain.clocks import BY_ITSELF, OF_THE_STREET
 from services.domain.incident import Incident, Obligation, evolve
-from services.runtime.bulk import columns_of, insertion
+from services.runtime.bulk import Insertion
 from services.runtime.journal import Journal
 from services.runtime.states import Derived, States
 
@@ -138,7 +138,7 @@ class Child:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self._insert = insertion(table)
+        self._insert = Insertion(table)
 
     async def write(self, connection: AsyncConnection, ids: Sequence[UUID], rows: Sequence[tuple[Any, ...]]) -> None:
         """Replace the rows of these incidents."""
@@ -147,8 +147,7 @@ class Child:
             text(f"DELETE FROM {schema}.{name} WHERE incident = ANY(CAST(:ids AS uuid[]))"),  # noqa: S608 - our own names
             {"ids": list(ids)},
         )
-        if rows:
-            await connection.execute(self._insert, columns_of(self.table, rows))
+        await self._insert.write(connection, rows)
 
 
 class Store:
@@ -238,6 +237,8 @@ class Store:
                 Column("community", Text, nullable=False),
             )
         )
+        self._insert_entries = Insertion(self.entries)
+        self._insert_inspections = Insertion(self.inspections, "ON CONFLICT (id) DO NOTHING")
         Index("incident_kind", self.incidents.table.c.kind, self.incidents.table.c.reported_at)
         Index("clock_due", self.clocks.table.c.due_at)
 
@@ -307,37 +308,26 @@ class Store:
             for book in books
             for told in book.fresh
         ]
-        if rows:
-            await connection.execute(insertion(self.entries), columns_of(self.entries, rows))
+        await self._insert_entries.write(connection, rows)
 
     async def _write_walked(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
         rows = [
-            {
-                "id": book.state.id,
-                "community": walked.entry.community,
-                "street": walked.entry.street,
-                "purpose": walked.entry.round.purpose,
-                "grid_level": walked.entry.round.grid_level,
-                "inspected_at": walked.entry.round.inspected_at,
-                "found": len(walked.entry.round.found),
-                "at": walked.at,
-                "who": walked.entry.who,
-                "by": walked.entry.by,
-            }
+            (
+                book.state.id,
+                walked.entry.community,
+                walked.entry.street,
+                walked.entry.round.purpose,
+                walked.entry.round.grid_level,
+                walked.entry.round.inspected_at,
+                len(walked.entry.round.found),
+                walked.at,
+                walked.entry.who,
+                walked.entry.by,
+            )
             for book in books
             if (walked := book.walked)
         ]
-        if not rows:
-            return
-        names = list(rows[0])
-        values = ", ".join(f":{name}" for name in names)
-        await connection.execute(
-            text(
-                f"INSERT INTO {self.schema}.inspection ({', '.join(names)}) VALUES ({values}) "  # noqa: S608 - our own names
-                "ON CONFLICT (id) DO NOTHING"
-            ),
-            rows,
-        )
+        await self._insert_inspections.write(connection, rows)
 
     async def sizes(self, connection: AsyncConnection) -> dict[str, int]:
         """Return how many rows each table has."""

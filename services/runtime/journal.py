@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -28,15 +28,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.bulk import columns_of, insertion
+from services.runtime.bulk import Insertion
 
 NOTHING = "nothing"
 """The type of the row of a cause from which nothing followed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: what followed from a cause, at which ordinal; `topic` is None where there is nothing to publish."""
+class Row(NamedTuple):
+    """One row: what followed from a cause, at which ordinal; `topic` is None where there is nothing to publish.
+
+    Its fields are in the order of the table's columns.
+    """
 
     shard: int
     seq: int
@@ -89,7 +91,7 @@ class Journal:
         )
         # Every cause has ordinal 0, so this alone tells what has been handled.
         Index("journal_cause", self.rows.c.cause, unique=True, postgresql_where=self.rows.c.ordinal == 0)
-        self._insert = insertion(self.rows)
+        self._insert = Insertion(self.rows)
 
     async def prepare(self, connection: AsyncConnection, shards: int) -> None:
         """Make the shards' rows, once; refuse a count other than the one of the installation.
@@ -137,7 +139,7 @@ class Journal:
         """Write rows in bulk, and move their shards' `seq` to the last of them."""
         if not rows:
             return
-        await connection.execute(self._insert, columns_of(self.rows, map(_values, rows)))
+        await self._insert.write(connection, rows)
         last = {row.shard: row.seq for row in rows}
         await connection.execute(
             text(
@@ -159,7 +161,7 @@ class Journal:
             ),
             {"shards": list(shards), "limit": limit},
         )
-        return [Row(*(getattr(row, column) for column in _COLUMNS)) for row in rows]
+        return [Row(*row) for row in rows]
 
     async def mark(self, connection: AsyncConnection, published: dict[int, int]) -> None:
         """Move the marks, never backwards; the rows are locked in order first, or two owners would deadlock."""
@@ -173,19 +175,3 @@ class Journal:
             ),
             {"shards": list(published), "seqs": list(published.values())},
         )
-
-
-_COLUMNS = (
-    "shard",
-    "seq",
-    "cause",
-    "ordinal",
-    "id",
-    "aggregatetype",
-    "aggregateid",
-    "type",
-    "payload",
-    "topic",
-    "at",
-)
-_values = attrgetter(*_COLUMNS)

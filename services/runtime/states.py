@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from services.runtime.bulk import columns_of, replacing
+from services.runtime.bulk import replacing
 
 S = TypeVar("S")
 
@@ -42,6 +42,7 @@ class States(Generic[S]):
             Column("state", Text, nullable=False),
         )
         self._upsert = replacing(self.table)
+        self._select = text(f"SELECT id, state FROM {self.table.fullname} WHERE id = ANY(CAST(:keys AS uuid[]))")  # noqa: S608 - our own names
 
     def read(self, state: str) -> S:
         """Return a state from its text."""
@@ -49,16 +50,18 @@ class States(Generic[S]):
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, S]:
         """Return the states that exist, by key."""
-        table = self.table
-        rows = await connection.execute(
-            table.select().where(table.c.id.in_(keys)).with_only_columns(table.c.id, table.c.state)
-        )
+        rows = await connection.execute(self._select, {"keys": list(keys)})
         return {row.id: self.read(row.state) for row in rows}
 
     async def save(self, connection: AsyncConnection, states: Mapping[UUID, tuple[int, S]]) -> None:
         """Write states in bulk, each with its shard."""
         rows = [
-            (key, shard, *(each.of(state) for each in self._derived), self._codec.dump_json(state).decode())
+            (
+                key,
+                shard,
+                *(each.of(state) for each in self._derived),
+                self._codec.dump_json(state, exclude_defaults=True).decode(),
+            )
             for key, (shard, state) in states.items()
         ]
-        await connection.execute(self._upsert, columns_of(self.table, rows))
+        await self._upsert.write(connection, rows)

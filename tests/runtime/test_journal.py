@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def row(shard: int, seq: int, **changes: Any) -> Row:
     """Return a row with a cause of its own."""
     cause = uuid.uuid4()
     made = Row(shard, seq, cause, 0, uuid.uuid4(), "street", uuid.uuid4(), "said", '{"a":"吹哨"}', "a.topic", AT)
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 async def append(store: Store, *rows: Row) -> None:
@@ -146,7 +146,7 @@ async def test_nothing_can_be_written(store: Store) -> None:
 async def test_a_cause_has_ordinal_0_once(store: Store) -> None:
     """Further ordinals of a cause are welcome, and the same cause a second time is refused, whatever its shard."""
     first = row(1, 1)
-    await append(store, first, replace(first, seq=2, ordinal=1, id=uuid.uuid4()))
+    await append(store, first, first._replace(seq=2, ordinal=1, id=uuid.uuid4()))
     with pytest.raises((ValueError, IntegrityError)):
         await append(store, row(5, 1, cause=first.cause))
     assert len(await beyond(store)) == 2
