@@ -59,6 +59,14 @@ class Message:
     fact: Fact
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one transaction has added to its shards' journals, and how these stood before, by shard."""
+
+    before: Mapping[int, Shard]
+    rows: Sequence[Row]
+
+
 class Desk(Protocol[S, H_contra]):
     """What a room brings to the mechanism: how to load and save its states, and how to decide."""
 
@@ -83,8 +91,8 @@ class Bench:
         self._journal = journal
         self._source = source
 
-    async def handle(self, desk: Desk[S, H], happenings: Sequence[H]) -> set[int]:
-        """Handle a batch in order, and return the shards that were touched.
+    async def handle(self, desk: Desk[S, H], happenings: Sequence[H]) -> Written:
+        """Handle a batch in order, and return what it has written.
 
         What the journal already holds is skipped, and so is a repeat within the batch.
         """
@@ -93,13 +101,12 @@ class Bench:
             locked = await self._journal.lock(connection, shards)
             known = await self._journal.known(connection, [each.id for each in happenings])
             fresh = _first_of_each(happenings, known)
-            if fresh:
-                await self._work(connection, desk, fresh, locked)
-        return shards
+            rows = await self._work(connection, desk, fresh, locked) if fresh else []
+        return Written(locked, rows)
 
     async def _work(
         self, connection: AsyncConnection, desk: Desk[S, H], fresh: Sequence[H], locked: Mapping[int, Shard]
-    ) -> None:
+    ) -> list[Row]:
         states: dict[UUID, S] = await desk.load(connection, list({each.key for each in fresh}))
         changed: dict[UUID, tuple[int, S]] = {}
         ledger = _Numbering(locked, self._source)
@@ -113,6 +120,7 @@ class Bench:
         if changed:
             await desk.save(connection, changed)
         await self._journal.append(connection, ledger.rows)
+        return ledger.rows
 
 
 def _first_of_each(happenings: Iterable[H], known: set[UUID]) -> list[H]:
@@ -139,12 +147,12 @@ class _Numbering:
             self._append(cause, 0, follow(cause.id, 0), cause.key, NOTHING, "", None)
         for ordinal, message in enumerate(messages):
             event = Event(follow(cause.id, ordinal), self._source, message.subject, cause.at, message.fact)
-            payload = dump(event).decode()
-            if len(payload.encode()) > MAX_RECORD_BYTES:
+            payload = dump(event)
+            if len(payload) > MAX_RECORD_BYTES:
                 raise ValueError(
                     f"{message.fact.type} about {message.subject} has grown beyond {MAX_RECORD_BYTES} bytes"
                 )
-            self._append(cause, ordinal, event.id, event.subject, message.fact.type, payload, message.topic)
+            self._append(cause, ordinal, event.id, event.subject, message.fact.type, payload.decode(), message.topic)
 
     def _append(
         self, cause: Happening, ordinal: int, row_id: UUID, subject: UUID, kind: str, payload: str, topic: str | None

@@ -26,7 +26,7 @@ from faststream.message import StreamMessage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.topics import Topic, dead_letters, family
-from services.runtime.batch import Bench, Desk
+from services.runtime.batch import Bench, Desk, Written
 from services.runtime.clock import Clock, SampleClock, open_clock
 from services.runtime.database import connect, until_back
 from services.runtime.inlet import Cause, DeadLetter, Inlet
@@ -91,9 +91,11 @@ class Room:
     progress: dict[TopicPartition, Progress] = field(default_factory=dict, init=False)
     busy: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     in_hand: bool = field(default=False, init=False)
+    closing: bool = field(default=False, init=False)
     failure: BaseException | None = field(default=None, init=False)
     _tasks: list[asyncio.Future[None]] = field(default_factory=list, init=False)
     _passing: asyncio.Future[None] | None = field(default=None, init=False)
+    _saying: asyncio.Future[None] | None = field(default=None, init=False)
     _adopted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self) -> int:
@@ -156,7 +158,7 @@ class Room:
             **consumer_options(self.name, self.settings.instance),
         )
         self._subscriber(self._receive, parser=_whole, decoder=_raw)
-        return FastStream(broker, logger=None, after_startup=[self._begin])
+        return FastStream(broker, logger=None, after_startup=[self._begin], on_shutdown=[self._close])
 
     async def _begin(self) -> None:
         """Start what runs beside the consumer (FastStream would run a plain function in a thread)."""
@@ -169,6 +171,13 @@ class Room:
             task.add_done_callback(self._ended)
             self._tasks.append(task)
         log.info("the room is open", topics=[topic.name for topic in self.topics], sample_time=clock.sample)
+
+    async def _close(self) -> None:
+        """Take no more, and let what has been handled be said while its offsets can be committed."""
+        self.closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_LIMIT_S), self.busy:
+                await self.quiet()
 
     def _ended(self, task: asyncio.Future[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -193,7 +202,7 @@ class Room:
         self.in_hand = True
         try:
             async with self.busy:
-                if self.failure is None:
+                if not self.closing and self.failure is None:
                     await self._handle(records)
         except Exception as error:  # noqa: BLE001 - see above: the process ends instead
             self.fail(error)
@@ -207,10 +216,8 @@ class Room:
         read = [self._read(record) for record in records]
         causes = [each for each in read if isinstance(each, Cause)]
         await self._bury([each for each in read if isinstance(each, DeadLetter)])
-        if causes:
-            await self.work(causes)
+        await self.work(causes, records)
         self._note(records, read)
-        await self._commit(records)
 
     def _read(self, record: ConsumerRecord) -> Cause | DeadLetter:
         read = self._inlet.read(record)
@@ -219,22 +226,43 @@ class Room:
             return DeadLetter(record, reason) if reason else read
         return read
 
-    async def work(self, happenings: Sequence[Any]) -> None:
-        """Handle happenings and publish what follows; waits, visibly, for a database that is away.
+    async def work(self, happenings: Sequence[Any], records: Sequence[ConsumerRecord] = ()) -> None:
+        """Handle happenings; what follows is published, and the records' offsets are committed, behind the batch.
 
-        What fails is tried again in halves: a batch that takes longer than a transaction may would fail for ever.
+        Waits, visibly, for a database that is away. What fails is tried again in halves: a batch that takes longer than
+        a transaction may would fail for ever.
         """
         size = len(happenings)
+        written: list[Written] = []
         while happenings:
             async for attempt in until_back():
                 with attempt:
                     try:
-                        shards = await self.plumbing.bench.handle(self.desk, happenings[:size])
-                        await self.plumbing.relay.publish(shards)
+                        written.append(await self.plumbing.bench.handle(self.desk, happenings[:size]))
                     except Exception:
                         size = max(1, size // 2)
                         raise
             happenings = happenings[size:]
+        await self.quiet()
+        self._saying = asyncio.ensure_future(self._say(written, records))
+
+    async def quiet(self) -> None:
+        """Wait until what follows from the batches handled so far has been published."""
+        if self._saying is not None:
+            await asyncio.wait([self._saying])
+
+    async def _say(self, written: Sequence[Written], records: Sequence[ConsumerRecord]) -> None:
+        """Publish and commit, while the next batch is being decided; one batch at a time, and none after a failure."""
+        try:
+            for each in written:
+                async for attempt in until_back():
+                    with attempt:
+                        if self.failure is None:
+                            await self.plumbing.relay.publish_written(each)
+            if self.failure is None:
+                await self._commit(records)
+        except Exception as error:  # noqa: BLE001 - nothing later may overtake what was not said: the process ends
+            self.fail(error)
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         """Keep what can never be handled: original key, bytes and headers, and where and why."""
@@ -270,7 +298,7 @@ class Room:
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
-        owned = self.consumer.assignment()
+        owned = self.consumer.assignment() if offsets else set()
         mine = {partition: offset for partition, offset in offsets.items() if partition in owned}
         if not mine:
             return
@@ -296,6 +324,7 @@ class Room:
                 found = await find_unreadable(self.settings.kafka, starts)
                 if found.before:
                     await self._handle(found.before)
+                    await self.quiet()
                 if found.letter:
                     await self._bury([found.letter])
                     await self._commit([found.letter.record])
@@ -330,6 +359,7 @@ class Room:
             async for attempt in until_back():
                 with attempt:
                     async with self.busy:
+                        await self.quiet()
                         await self.plumbing.relay.publish(self.shards())
 
     async def _learn(self) -> None:
@@ -367,7 +397,7 @@ class Room:
         """Wait for the batch in flight, within a limit: its offsets are still ours to commit."""
         try:
             async with asyncio.timeout(REVOKE_LIMIT_S), self.busy:
-                pass
+                await self.quiet()
         except TimeoutError:
             log.warning("a batch is still in flight while its partitions move; its repeat will have no effect")
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import decision, dispatch
 from schemas.topics import DECISIONS, DISPATCHES, RESPONSES, Topic
 from services.runtime import log
-from services.runtime.batch import Bench, Desk, Happening, Message
+from services.runtime.batch import Bench, Desk, Happening, Message, Written
 from services.runtime.inlet import Cause
 from services.runtime.journal import Journal, Row, Shard
 from services.runtime.relay import Relay
@@ -165,11 +165,11 @@ class MortalBench(Bench):
 
     reach: Reach
 
-    async def handle(self, desk: Desk[Any, Any], happenings: Sequence[Happening]) -> set[int]:
+    async def handle(self, desk: Desk[Any, Any], happenings: Sequence[Happening]) -> Written:
         """Handle a batch, and perhaps die before any of it is said."""
-        shards = await super().handle(desk, happenings)
+        written = await super().handle(desk, happenings)
         self.reach("committed")
-        return shards
+        return written
 
 
 class MortalRelay(Relay):
@@ -177,11 +177,16 @@ class MortalRelay(Relay):
 
     reach: Reach
 
-    async def _send(self, rows: list[Row]) -> int:
+    async def _send(self, rows: Sequence[Row]) -> int:
         half = len(rows) // 2
         said = await super()._send(rows[:half])
         self.reach("half said")
         return said + await super()._send(rows[half:])
+
+    async def _say(self, rows: Sequence[Row]) -> int:
+        said = await super()._say(rows)
+        self.reach("marked")
+        return said
 
 
 class CountingRoom(Room):
@@ -205,11 +210,6 @@ class CountingRoom(Room):
             bench.reach = relay.reach = self.pass_by
             plumbing.bench, plumbing.relay = bench, relay
         return plumbing
-
-    async def work(self, happenings: Sequence[Any]) -> None:
-        """Work, and perhaps die before offsets are thought of."""
-        await super().work(happenings)
-        self.pass_by("marked")
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
         self.pass_by("offsets held back")
