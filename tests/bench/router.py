@@ -1,0 +1,75 @@
+"""The router beside a bare loop that writes and says the same, and beside the two ordinary ways to do its work."""
+
+from __future__ import annotations
+
+import pickle
+import uuid
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer
+from sqlalchemy import text
+
+from schemas.event import parse
+from schemas.topics import DECISIONS
+from services.runtime.inlet import cause_id
+from tests.bench.calls import RECORDS_A_CALL, TOPIC
+from tests.bench.floor import Precomputed
+from tests.bench.stage import Gauge, Stage, rewind
+
+FACTS = {fact.type: fact for fact in DECISIONS.facts}
+
+
+async def measure_router(stand: Stage, gauge: Gauge, calls: int) -> float:
+    """Return calls/s of the real router on an empty database."""
+    await stand.fresh_database()
+    await rewind(stand.servers, "router", gauge.partitions)
+    async with stand.program("services.router"):
+        return await gauge.rate(calls * RECORDS_A_CALL) / RECORDS_A_CALL
+
+
+async def measure_floor(stand: Stage, calls: int, file: Path) -> float:
+    """Return calls/s of the bare loop on an empty database."""
+    await stand.fresh_database()
+    group = f"floor-{uuid.uuid4().hex}"
+    async with (
+        Gauge(stand.servers, group, [TOPIC]) as own,
+        stand.program("tests.bench.floor", str(file), group),
+    ):
+        return await own.rate(calls * RECORDS_A_CALL) / RECORDS_A_CALL
+
+
+async def precompute(stand: Stage, file: Path) -> None:
+    """Write down what the router has just made of every record."""
+    async with stand.engine.connect() as connection:
+        journal: dict[UUID, list[Any]] = defaultdict(list)
+        for row in await connection.execute(text("SELECT * FROM router.journal ORDER BY shard, seq")):
+            journal[row.cause].append(row)
+        found = await connection.execute(text("SELECT * FROM router.incident"))
+        states = {row.id: tuple(row) for row in found}
+    known = Precomputed({}, {}, {})
+    last: dict[UUID, tuple[int, int]] = {}
+    async for record in _all_records(stand.servers):
+        event = parse(record.value, FACTS)
+        place = record.partition, record.offset
+        rows = journal[cause_id(event.id, TOPIC)]
+        known.journal[place] = [tuple(row) for row in rows]
+        known.messages[place] = [(row.topic, str(row.aggregateid).encode(), row.payload.encode()) for row in rows]
+        last[event.subject] = place
+    known.states.update({place: states[incident] for incident, place in last.items()})
+    with file.open("wb") as opened:
+        pickle.dump(known, opened)
+
+
+async def _all_records(servers: str) -> Any:
+    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=servers, auto_offset_reset="earliest")
+    async with consumer:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        left = sum(ends.values())
+        while left:
+            for records in (await consumer.getmany(timeout_ms=500, max_records=5000)).values():
+                for each in records:
+                    left -= 1
+                    yield each
