@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from schemas.event import Code, Fact, Flag, Instant, Line, Model, Reason, Text, Words, storable
+from schemas.event import Code, Fact, Flag, Instant, Line, Model, Reason, Text, Words
 
 Kind = Literal["demand", "suggestion", "hazard", "dispute", "instability"]
 Severity = Literal["low", "normal", "high", "critical"]
@@ -24,14 +24,14 @@ class Place(Model):
     longitude: Annotated[float, Field(strict=True, ge=-180, le=180)] | None = None
 
 
-_HREF = r"^(https?://\S+|urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$"
+_HREF = r"^(https?://[^\s\x00]+|urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$"
 
 
 class Link(Model):
     """A pointer from a report: a picture, a document, or (`rel` is `repeats`) the report it repeats."""
 
     rel: Literal["picture", "document", "repeats", "inspection"]
-    href: Annotated[str, StringConstraints(max_length=500, pattern=_HREF), AfterValidator(storable)]
+    href: Annotated[str, StringConstraints(max_length=500, pattern=_HREF)]
 
 
 class Raised(Fact):

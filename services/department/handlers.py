@@ -27,6 +27,10 @@ class DepartmentDesk:
         """Write what is owed."""
         await store.save(connection, states)
 
+    def keep(self, state: Items) -> Items:
+        """Keep all of it."""
+        return state
+
     def decide(self, state: Items | None, happening: Cause) -> tuple[Items | None, Sequence[Message]]:
         """Fold one message of a department's stream into its inbox."""
         items = state or Items(happening.key)

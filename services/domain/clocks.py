@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from schemas import incident as entries
+from schemas.event import beside
 from services.domain import ladder as ladders
 from services.domain.configuration import Configuration
 from services.domain.incident import Clock, Incident, Obligation
@@ -38,24 +39,31 @@ class Due:
 
 def identity(incident: UUID, due: Due) -> UUID:
     """Return the id of one firing, the same whoever computes it: it can happen only once."""
-    return uuid5(incident, f"{due.department or ''}/{due.name}/{due.since}/{due.index}")
+    return beside(incident, f"{due.department or ''}/{due.name}/{due.since}/{due.index}".encode())
 
 
 def dues(state: Incident, configuration: Configuration) -> Iterator[Due]:
     """Yield the next firing of every running clock, in no order; `wait` ends the waiting of premature facts."""
-    for owed, name, clock in _running(state):
-        at = _next_at(state, owed, name, clock, configuration)
-        yield Due(at, owed.department if owed else None, name, clock.since, clock.fired)
+    for running in _running(state):
+        yield _due(state, *running, configuration)
     if state.waiting:
         yield Due(_waited_until(state), None, "wait", state.version, len(state.waiting))
 
 
 def next_due_at(state: Incident, configuration: Configuration) -> datetime | None:
     """Return the instant (UTC) at which something fires next; None only when nobody waits for anything."""
-    instants = [_next_at(state, *each, configuration) for each in _running(state)]
-    if state.waiting:
-        instants.append(_waited_until(state))
-    return min(instants, default=None)
+    earliest = _waited_until(state) if state.waiting else None
+    for owed, name, clock in _running(state):
+        # No rung comes before the deadline itself, so most need not be looked up.
+        if earliest is None or clock.due_at < earliest:
+            at = _next_at(state, owed, name, clock, configuration)
+            earliest = at if earliest is None else min(earliest, at)
+    return earliest
+
+
+def _due(state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration) -> Due:
+    at = _next_at(state, owed, name, clock, configuration)
+    return Due(at, owed.department if owed else None, name, clock.since, clock.fired)
 
 
 def _running(state: Incident) -> Iterator[tuple[Obligation | None, str, Clock]]:
@@ -113,24 +121,21 @@ def fire_until(story: Story, units: Collection[str]) -> None:
     said, and what is done late does not hide that it was late. Clocks of others are left to the sweeper, which knows
     whether everything said in time has been read.
     """
-    while True:
-        due = min(
-            (
-                each
-                for each in dues(story.now_is, story.configuration)
-                if each.at <= story.at and each.name != "wait" and _against(story, each) in units
-            ),
-            key=lambda each: (each.at, each.department or "", each.name),
-            default=None,
-        )
-        if due is None:
-            return
+    while (due := _overdue(story, units)) is not None:
         fire(story, due)
 
 
-def _against(story: Story, due: Due) -> str:
-    owed = story.owed_by(due.department) if due.department else None
-    return debtor(story.now_is, owed, due.name, story.configuration)
+def _overdue(story: Story, units: Collection[str]) -> Due | None:
+    """Return the earliest firing that is due against some units, or None."""
+    state, configuration = story.now_is, story.configuration
+    found = (
+        _due(state, owed, name, clock, configuration)
+        for owed, name, clock in _running(state)
+        # No rung comes before the deadline itself, so nearly all of them end here.
+        if clock.due_at <= story.at and debtor(state, owed, name, configuration) in units
+    )
+    due = (each for each in found if each.at <= story.at)
+    return min(due, key=lambda each: (each.at, each.department or "", each.name), default=None)
 
 
 def fire(story: Story, due: Due) -> None:

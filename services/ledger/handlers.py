@@ -33,6 +33,10 @@ class LedgerDesk:
         """Write what is new."""
         await self._store.save(connection, states)
 
+    def keep(self, state: Book) -> Book | None:
+        """Keep a book with nothing left to write; a round of inspection is told once."""
+        return None if state.walked else replace(state, fresh=())
+
     def decide(self, state: Book | None, happening: Cause) -> tuple[Book | None, Sequence[Message]]:
         """Return the book with one more entry, by the version the router gave it, whenever it arrives."""
         entry = happening.event.data

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from schemas.event import Event, Fact, dump, follow
 from services.runtime.journal import NOTHING, Journal, Row, Shard
 from services.runtime.kafka import MAX_RECORD_BYTES
+from services.runtime.kept import Kept
 
 S = TypeVar("S")
 
@@ -82,6 +83,10 @@ class Desk(Protocol[S, H_contra]):
         """Write changed states in bulk, each with its shard."""
         ...
 
+    def keep(self, state: S) -> S | None:
+        """Return what `load` would return of a state that has been written; None where that is not to be kept."""
+        ...
+
 
 class Bench:
     """Handles batches of happenings for one room, each batch in one transaction."""
@@ -90,6 +95,7 @@ class Bench:
         self._engine = engine
         self._journal = journal
         self._source = source
+        self._kept: Kept[Any] = Kept()
 
     async def handle(self, desk: Desk[S, H], happenings: Sequence[H]) -> Written:
         """Handle a batch in order, and return what it has written.
@@ -101,13 +107,17 @@ class Bench:
             locked = await self._journal.lock(connection, shards)
             known = await self._journal.known(connection, [each.id for each in happenings])
             fresh = _first_of_each(happenings, known)
-            rows = await self._work(connection, desk, fresh, locked) if fresh else []
+            changed, rows = await self._work(connection, desk, fresh, locked) if fresh else ({}, [])
+        self._kept.put(locked, rows, {key: (shard, desk.keep(state)) for key, (shard, state) in changed.items()})
         return Written(locked, rows)
 
     async def _work(
         self, connection: AsyncConnection, desk: Desk[S, H], fresh: Sequence[H], locked: Mapping[int, Shard]
-    ) -> list[Row]:
-        states: dict[UUID, S] = await desk.load(connection, list({each.key for each in fresh}))
+    ) -> tuple[dict[UUID, tuple[int, S]], list[Row]]:
+        states: dict[UUID, S] = self._kept.get(locked, {each.key for each in fresh})
+        missing = [key for key in dict.fromkeys(each.key for each in fresh) if key not in states]
+        if missing:
+            states |= await desk.load(connection, missing)
         changed: dict[UUID, tuple[int, S]] = {}
         ledger = _Numbering(locked, self._source)
         for each in fresh:
@@ -120,7 +130,7 @@ class Bench:
         if changed:
             await desk.save(connection, changed)
         await self._journal.append(connection, ledger.rows)
-        return ledger.rows
+        return changed, ledger.rows
 
 
 def _first_of_each(happenings: Iterable[H], known: set[UUID]) -> list[H]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
+from typing import NamedTuple
+from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
-from schemas.event import EARLIEST, LATEST, Event, Fact, InvalidEventError, parse
+from schemas.event import EARLIEST, LATEST, Event, Fact, InvalidEventError, beside, parse
 from schemas.topics import Topic, family
 from services.runtime.clock import Clock
 from services.runtime.kafka import shard_of
@@ -20,8 +21,7 @@ _EARLIEST_MS, _LATEST_MS = (int(each.timestamp() * 1000) for each in (EARLIEST, 
 _Headers = list[tuple[str, bytes | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """A fact that a room handles.
 
     `id` is made of the event's id and the topic, so that nobody can suppress another party's fact by reusing its id.
@@ -76,9 +76,9 @@ def _length(value: bytes | None, key: bytes | None, headers: _Headers) -> int:
     return len(value or b"") + len(key or b"") + in_headers
 
 
-def cause_id(event: UUID, topic: str) -> UUID:
-    """Return the id under which a fact from a topic is remembered."""
-    return uuid5(event, topic)
+def cause_id(subject: UUID, event: UUID, topic: str) -> UUID:
+    """Return the id under which a fact about a subject, from a topic, is remembered."""
+    return beside(subject, event.bytes + topic.encode())
 
 
 class Inlet:
@@ -105,7 +105,7 @@ class Inlet:
         if record.key != str(event.subject).encode():
             raise InvalidEventError(f"the record's key is not its subject {event.subject}, written as text")
         return Cause(
-            id=cause_id(event.id, record.topic),
+            id=cause_id(event.subject, event.id, record.topic),
             key=event.subject,
             shard=shard_of(record.key, self._shards),
             at=self._instant(event, record),
@@ -134,7 +134,10 @@ class Inlet:
 
 def _text_headers(record: ConsumerRecord) -> dict[str, str]:
     """Return the headers that are text; others are nobody's business here, and no reason to lose a record."""
-    found = {}
+    found: dict[str, str] = {}
+    # They only matter in CloudEvents' binary mode.
+    if not any(name == "ce_specversion" for name, _ in record.headers):
+        return found
     for name, value in record.headers:
         if isinstance(value, bytes):
             try:

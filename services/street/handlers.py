@@ -36,6 +36,10 @@ class StreetDesk:
         """Write incidents, each with what the street owes next."""
         await self._states.save(connection, states)
 
+    def keep(self, state: Incident) -> Incident:
+        """Keep all of it."""
+        return state
+
     def admit(self, cause: Cause) -> str | None:
         """Say why a community's word can't be heard: there is no street to hear it."""
         if cause.party == "community" and self._configuration.directory.street_of(cause.code or "") is None:

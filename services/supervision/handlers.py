@@ -44,6 +44,9 @@ class SupervisionDesk:
                 post=each.post,
             )
 
+    def keep(self, _state: Tellings) -> None:
+        """Keep nothing: a telling needs no earlier one."""
+
     def decide(self, state: Tellings | None, happening: Cause) -> tuple[Tellings | None, Sequence[Message]]:
         """Look up who holds the post now."""
         fact = happening.event.data

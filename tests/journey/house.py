@@ -62,6 +62,11 @@ class Process:
         """How it ended, negative for a signal; None while it runs."""
         return self._popen.poll() if self._popen else None
 
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 before the start."""
+        return self._popen.pid if self._popen else 0
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it still runs."""
         if self._popen and self._popen.poll() is None:

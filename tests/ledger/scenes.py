@@ -120,7 +120,14 @@ def cause(event: Event) -> Cause:
     """An event as it is read from the journal."""
     shard = shard_of(str(event.subject).encode(), SHARDS)
     return Cause(
-        cause_id(event.id, JOURNAL.name), event.subject, shard, event.time, JOURNAL.name, "incident", None, event
+        cause_id(event.subject, event.id, JOURNAL.name),
+        event.subject,
+        shard,
+        event.time,
+        JOURNAL.name,
+        "incident",
+        None,
+        event,
     )
 
 
