@@ -63,6 +63,9 @@ def consumer_options(name: str, instance: str) -> dict[str, Any]:
         "max_poll_interval_ms": 300_000,
         # A partition just read waits for the fetch under way: long enough to be cheap, short enough not to be felt.
         "fetch_max_wait_ms": 100,
+        # What waits in memory while the database is away: so much of each partition, and of a large record all of it.
+        "max_partition_fetch_bytes": 256 * 1024,
+        "fetch_max_bytes": 8 * 1024 * 1024,
         # What a stranger's transaction has taken back was never said.
         "isolation_level": "read_committed",
     }

@@ -33,9 +33,9 @@ _FACTS: dict[str, type[Fact]] = {Reminded.type: Reminded}
 WHEN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
-def progressed(subject: UUID, event_id: UUID | None = None) -> Event:
+def progressed(subject: UUID, event_id: UUID | None = None, note: str = "更换水泵") -> Event:
     """Return one more fact about a subject, as its department would say it."""
-    return Event(event_id or uuid.uuid4(), "/department/test", subject, WHEN, response.Progressed(note="更换水泵"))
+    return Event(event_id or uuid.uuid4(), "/department/test", subject, WHEN, response.Progressed(note=note))
 
 
 def refused(subject: UUID, event_id: UUID | None = None) -> Event:

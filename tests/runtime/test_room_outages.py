@@ -2,6 +2,7 @@
 
 import uuid
 
+import psutil
 from sqlalchemy import text
 
 from services.local.kafka import EmbeddedKafka
@@ -51,6 +52,24 @@ async def test_a_database_that_is_away_is_waited_for(world: World, postgres: Emb
         await world.drained()
         await world.judge()
         assert room.status is None, room.told()
+
+
+async def test_what_waits_for_a_database_does_not_fill_the_memory(world: World, postgres: EmbeddedPostgres) -> None:
+    """With the database away, a backlog of 80 MB stays with the broker; a room holds a bounded part of it."""
+    async with world.process() as room:
+        await world.say([progressed(each) for each in SUBJECTS])
+        await world.drained()
+        before = psutil.Process(room.pid).memory_info().rss
+        await world.engine.dispose()
+        await postgres.kill()
+        for _ in range(20):
+            await world.say([progressed(SUBJECTS[each % 30], note="x" * 3_900) for each in range(1_000)])
+        # It has had time to take all it would take: a fetch needs a fraction of the pauses between these tries.
+        await until(lambda: room.told().count("retry") >= 8, why=room.told)
+        assert psutil.Process(room.pid).memory_info().rss - before < 40 * 2**20
+        await postgres.start()
+        await world.drained()
+        await world.judge()
 
 
 async def test_a_broker_that_restarts_is_waited_for(world: World, kafka: EmbeddedKafka) -> None:
