@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid5
@@ -19,6 +19,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     WithJsonSchema,
+    create_model,
 )
 from pydantic_core import from_json, to_json
 
@@ -182,6 +183,9 @@ def parse(value: bytes | None, facts: Mapping[str, type[Fact]], headers: Mapping
     """
     if not value:
         raise InvalidEventError("the record is empty")
+    whole = None if headers else _read_as_written(value, facts)
+    if whole is not None:
+        return whole
     try:
         envelope = _read(value, headers or {})
         fact = facts.get(envelope.type)
@@ -193,6 +197,35 @@ def parse(value: bytes | None, facts: Mapping[str, type[Fact]], headers: Mapping
     except ValidationError as error:
         raise InvalidEventError(explain(error)) from None
     return Event(envelope.id, envelope.source, envelope.subject, envelope.time, data)
+
+
+def _read_as_written(value: bytes, facts: Mapping[str, type[Fact]]) -> Event | None:
+    """Read a record that looks as `dump` writes it, in one go and a third faster; None where anything is wrong with it.
+
+    What is wrong is then found, and said, by the long way.
+    """
+    found = _begins_as_written(value)
+    fact = facts.get(found[1].decode()) if found else None
+    # This reader would let numbers pass that are no JSON, where they stand in what is ignored.
+    if fact is None or b"NaN" in value or b"Infinity" in value:
+        return None
+    try:
+        envelope = _whole(fact).model_validate_json(value)
+    except ValidationError:
+        return None
+    return Event(envelope.id, envelope.source, envelope.subject, envelope.time, envelope.data)  # type: ignore[arg-type]
+
+
+_begins_as_written = re.compile(
+    rb'\{"specversion":"1\.0","id":"[^"]{36}","source":"[^"\\]{1,200}","type":"([a-z0-9_.]{1,100})","subject"'
+).match
+
+
+@cache
+def _whole(fact: type[Fact]) -> type[Envelope]:
+    """Return the envelope with one class of fact in it."""
+    fields: dict[str, Any] = {"type": (Literal[fact.type], ...), "data": (fact, ...)}
+    return create_model(f"Whole{fact.__name__}", __base__=Envelope, **fields)
 
 
 def _read(value: bytes, headers: Mapping[str, str]) -> Envelope:

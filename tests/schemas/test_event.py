@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas import incident, report
+from schemas import incident, report, response
 from schemas.event import Event, Fact, InvalidEventError, dump, follow, isoformat, parse
 from schemas.topics import REPORTS, TOPICS
 from tests.schemas.examples import VALID, Example
@@ -59,6 +59,9 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
     return whole
 
 
+ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time")
+
+
 def attempt(value: bytes, facts: Mapping[str, type[Fact]], headers: Mapping[str, str] | None = None) -> Event | None:
     """The event, or None where it was refused with a reason that can be stored anywhere."""
     try:
@@ -98,6 +101,24 @@ def test_what_is_accepted_is_written_as_it_was_read(whole: dict[str, Any]) -> No
     event = attempt(json.dumps(whole).encode(), FACTS)
     if event is not None:
         assert parse(dump(event), FACTS) == event
+
+
+@unhurried
+@given(damaged(), st.booleans())
+def test_both_ways_of_reading_agree(whole: dict[str, Any], escaped: bool) -> None:  # noqa: FBT001 - drawn
+    """What looks as we write it is read in one go, to the same event as the long way, or to the same refusal."""
+    ordered = {name: whole[name] for name in ATTRIBUTES if name in whole} | whole
+    value = json.dumps(ordered, separators=(",", ":"), ensure_ascii=escaped).encode(errors="surrogatepass")
+    # Any header at all takes the long way.
+    assert attempt(value, FACTS) == attempt(value, FACTS, {"other": "header"})
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_number_that_is_no_json_is_refused_even_where_it_is_ignored(number: bytes) -> None:
+    """An extension that nobody reads is read all the same."""
+    event = Event(UUID(int=1), "/department/water", UUID(int=2), datetime(2021, 1, 4, tzinfo=UTC), response.Arrived())
+    assert attempt(dump(event)[:-1] + b',"extension":1}', FACTS) == event
+    assert attempt(dump(event)[:-1] + b',"extension":' + number + b"}", FACTS) is None
 
 
 @unhurried
