@@ -54,7 +54,7 @@ async def precompute(stand: Stage, file: Path) -> None:
     async for record in _all_records(stand.servers):
         event = parse(record.value, FACTS)
         place = record.partition, record.offset
-        rows = journal[cause_id(event.id, TOPIC)]
+        rows = journal[cause_id(event.subject, event.id, TOPIC)]
         known.journal[place] = [tuple(row) for row in rows]
         known.messages[place] = [(row.topic, str(row.aggregateid).encode(), row.payload.encode()) for row in rows]
         last[event.subject] = place

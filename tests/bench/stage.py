@@ -32,6 +32,7 @@ from tests.bench.figures import Unmeasured
 from tests.journey.house import Process
 
 CACHE = Path(__file__).parents[2] / ".whistle" / "cache"
+RUNS = 3
 LOOK_EVERY_S = 0.05
 STALLED_S = 60.0
 READY_LIMIT_S = 60.0
@@ -69,17 +70,25 @@ class Stage:
         return Process(*argv, environment=self.environment | environment, log=log)
 
     async def fresh_database(self) -> None:
-        """Go on with a new database that has the tables and nothing in them; the one before is dropped."""
-        await self.engine.dispose()
-        name = f"bench_{uuid.uuid4().hex}"
-        self.use(await self.postgres.create_database(name))
-        await upgrade(self.engine)
-        for old in self._databases:
+        """Go on with a new database; the one before is dropped."""
+        olds = list(self._databases)
+        await self.new_database()
+        for old in olds:
             await self.postgres.drop_database(old)
-        self._databases[:] = [name]
+            self._databases.remove(old)
 
-    def use(self, url: str) -> None:
+    async def new_database(self) -> str:
+        """Go on with a new database that has the tables and nothing in them, and return its URL."""
+        name = f"bench_{uuid.uuid4().hex}"
+        url = await self.postgres.create_database(name)
+        await self.use(url)
+        await upgrade(self.engine)
+        self._databases.append(name)
+        return url
+
+    async def use(self, url: str) -> None:
         """Go on with this database."""
+        await self.engine.dispose()
         self.settings = self.settings.model_copy(update={"database": DatabaseSettings.model_validate({"url": url})})
         self.engine = connect(self.settings.database, "bench")
 
