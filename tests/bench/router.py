@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import uuid
 from collections import defaultdict
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,11 +16,57 @@ from sqlalchemy import text
 from schemas.event import parse
 from schemas.topics import DECISIONS
 from services.runtime.inlet import cause_id
-from tests.bench.calls import RECORDS_A_CALL, TOPIC
+from tests.bench.calls import RECORDS_A_CALL, TOPIC, write
+from tests.bench.figures import Unmeasured, Values
 from tests.bench.floor import Precomputed
-from tests.bench.stage import Gauge, Stage, rewind
+from tests.bench.peers import measure_faust, measure_per_message
+from tests.bench.stage import Gauge, Stage, rewind, stage
 
 FACTS = {fact.type: fact for fact in DECISIONS.facts}
+RUNS = 3
+CALLS = 50_000
+FAUST_CALLS = 5_000
+PER_MESSAGE_CALLS = 1_000
+"""Watched for so many of the calls that are there: both go on at the same pace, and all would take them far longer."""
+
+
+async def measure_routers(reasons: MutableMapping[str, str] | None = None) -> Values:
+    """Measure the router by a bare loop, by one message at a time, and by Faust: all in turn, on the same servers.
+
+    `…_calls_per_s` are the raw rates, run by run. A peer that can't be measured is left out, and `reasons` says why, by
+    the figure's key.
+    """
+    rates: dict[str, list[float]] = {}
+    reasons = {} if reasons is None else reasons
+    async with stage() as stand:
+        await write(stand.settings.kafka, CALLS)
+        async with Gauge(stand.servers, "router", [TOPIC]) as gauge:
+            for _ in range(RUNS):
+                await _run(stand, gauge, rates, reasons)
+    found = {f"{name}_calls_per_s": each for name, each in rates.items()}
+    for name, each in rates.items():
+        if name != "router" and len(each) == RUNS:
+            found[f"router_vs_{name}"] = [ours / theirs for ours, theirs in zip(rates["router"], each, strict=True)]
+    return found
+
+
+async def _run(stand: Stage, gauge: Gauge, rates: dict[str, list[float]], reasons: MutableMapping[str, str]) -> None:
+    rates.setdefault("router", []).append(await measure_router(stand, gauge, CALLS))
+    file = stand.folder / "precomputed.pickle"
+    if not file.exists():
+        await precompute(stand, file)
+    rates.setdefault("floor", []).append(await measure_floor(stand, CALLS, file))
+    peers: dict[str, Callable[[], Awaitable[float]]] = {
+        "per_message": lambda: measure_per_message(stand, PER_MESSAGE_CALLS),
+        "faust": lambda: measure_faust(stand, FAUST_CALLS),
+    }
+    for name, measure in peers.items():
+        if f"router_vs_{name}" in reasons:
+            continue
+        try:
+            rates.setdefault(name, []).append(await measure())
+        except Unmeasured as error:
+            reasons[f"router_vs_{name}"] = str(error)
 
 
 async def measure_router(stand: Stage, gauge: Gauge, calls: int) -> float:

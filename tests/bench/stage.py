@@ -14,7 +14,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,13 +29,14 @@ from services.runtime.database import connect
 from services.runtime.migrations import upgrade
 from services.runtime.settings import DatabaseSettings, KafkaSettings, Settings
 from tests.bench.figures import Unmeasured
-from tests.journey.house import Process
+from tests.journey.house import Process, until
 
 CACHE = Path(__file__).parents[2] / ".whistle" / "cache"
 RUNS = 3
 LOOK_EVERY_S = 0.05
 STALLED_S = 60.0
 READY_LIMIT_S = 60.0
+LEFT_LIMIT_S = 30.0
 
 
 @dataclass
@@ -204,11 +205,22 @@ class Gauge:
 
 
 async def rewind(servers: str, group: str, partitions: Sequence[TopicPartition]) -> None:
-    """Let a group that is not running begin again with the first record."""
+    """Let a group that is not running begin again with the first record.
+
+    A room's member is static: one that was ended stays in its group until its session is over.
+    """
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign(partitions)
-        await consumer.commit({each: OffsetAndMetadata(0, "") for each in partitions})
+        await until(lambda: _is_rewound(consumer, partitions), LEFT_LIMIT_S, lambda: f"{group} is not left")
     finally:
         await consumer.stop()
+
+
+async def _is_rewound(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> bool:
+    try:
+        await consumer.commit({each: OffsetAndMetadata(0, "") for each in partitions})
+    except CommitFailedError:
+        return False
+    return True
