@@ -131,7 +131,7 @@ def _cause(room: _Room, topic: str, event: Event, shards: int) -> Cause | None:
     if found is None or found[0] not in room.hears:
         return None
     return Cause(
-        id=cause_id(event.id, topic),
+        id=cause_id(event.subject, event.id, topic),
         key=event.subject,
         shard=shard_of(str(event.subject).encode(), shards),
         at=event.time,
