@@ -12,7 +12,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from schemas import incident as entries
-from schemas.event import beside
+from schemas.event import LATEST, beside
 from services.domain import ladder as ladders
 from services.domain.configuration import Configuration
 from services.domain.incident import Clock, Incident, Obligation
@@ -42,10 +42,15 @@ def identity(incident: UUID, due: Due) -> UUID:
     return beside(incident, f"{due.department or ''}/{due.name}/{due.since}/{due.index}".encode())
 
 
-def dues(state: Incident, configuration: Configuration) -> Iterator[Due]:
-    """Yield the next firing of every running clock, in no order; `wait` ends the waiting of premature facts."""
-    for running in _running(state):
-        yield _due(state, *running, configuration)
+def dues(state: Incident, configuration: Configuration, until: datetime = LATEST) -> Iterator[Due]:
+    """Yield the next firing of every clock that runs out by an instant, in no order; a rung may be later than that.
+
+    `wait` ends the waiting of premature facts.
+    """
+    for owed, name, clock in _running(state):
+        # No rung comes before the deadline itself, so most need not be looked up.
+        if clock.due_at <= until:
+            yield _due(state, owed, name, clock, configuration)
     if state.waiting:
         yield Due(_waited_until(state), None, "wait", state.version, len(state.waiting))
 
@@ -104,14 +109,16 @@ def ladder_of(state: Incident, owed: Obligation | None, name: str, configuration
     """Return the ladder a clock climbs: the frozen one for what a department owes, else that of whoever owes."""
     unit = debtor(state, owed, name, configuration)
     if owed is not None and unit == owed.department:
-        return _thawed(owed.policy.ladder)
+        frozen = owed.policy.ladder
+        return _thawed(frozen.name, tuple([(rung.after, rung.post) for rung in frozen.rungs]), frozen.repeat)
     return configuration.ladders[configuration.ladder_of(unit)]
 
 
+# By what it holds: comparing two messages costs more than everything else that is asked of a clock.
 @lru_cache(maxsize=256)
-def _thawed(frozen: entries.Ladder) -> Ladder:
-    steps = tuple(Step(Duration.parse(rung.after), rung.post) for rung in frozen.rungs)
-    return Ladder(frozen.name, steps, Duration.parse(frozen.repeat))
+def _thawed(name: str, rungs: tuple[tuple[str, str | None], ...], repeat: str) -> Ladder:
+    steps = tuple(Step(Duration.parse(after), post) for after, post in rungs)
+    return Ladder(name, steps, Duration.parse(repeat))
 
 
 def fire_until(story: Story, units: Collection[str]) -> None:

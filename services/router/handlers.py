@@ -18,6 +18,7 @@ from services.domain.incident import Incident
 from services.router.store import due_states, make_states
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
+from services.runtime.sweep import AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class RouterDesk:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._states = make_states(MetaData(schema="router"), configuration)
+        # What is due is loaded once more in the transaction that fires it, most often as it was.
+        self._states = make_states(MetaData(schema="router"), configuration, remembered=AT_ONCE)
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Incident]:
         """Return the incidents that exist."""
@@ -80,7 +82,7 @@ class RouterDesk:
         found = [
             DeadlinePassed(identity(state.id, due), state.id, shard, horizons[shard], due)
             for shard, _, state in rows
-            for due in dues(state, self._configuration)
+            for due in dues(state, self._configuration, horizons[shard])
             if due.at <= horizons[shard] and (latest is None or due.at <= latest)
         ]
         return sorted(found, key=lambda each: (each.due.at, each.key, each.due.name))

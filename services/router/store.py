@@ -19,7 +19,9 @@ metadata = MetaData(schema="router")
 journal = Journal(metadata)
 
 
-def make_states(metadata: MetaData, configuration: Configuration | None = None) -> States[Incident]:
+def make_states(
+    metadata: MetaData, configuration: Configuration | None = None, *, remembered: int = 0
+) -> States[Incident]:
     """Return the table of incidents; `next_due_at` needs the configuration, and only writing needs that."""
 
     def due(state: Incident) -> datetime | None:
@@ -32,6 +34,7 @@ def make_states(metadata: MetaData, configuration: Configuration | None = None) 
         "incident",
         TypeAdapter(Incident),
         Derived("next_due_at", DateTime(timezone=True), due, nullable=True),
+        remembered=remembered,
     )
 
 
@@ -39,18 +42,21 @@ incidents = make_states(metadata)
 # The sweeper's way in: its cost follows what is due, not what is open.
 Index("incident_due", incidents.table.c.shard, incidents.table.c.next_due_at)
 
+# Shard by shard, each no further than the limit: asked for all at once, the planner takes a third of what is open for
+# due, and reads the whole table instead of the index.
+_DUE = text(
+    "SELECT due.shard, due.next_due_at, due.state "
+    "FROM unnest(CAST(:shards AS int[]), CAST(:until AS timestamptz[])) AS horizon(shard, until) "
+    "CROSS JOIN LATERAL (SELECT * FROM router.incident "
+    "WHERE incident.shard = horizon.shard AND incident.next_due_at <= horizon.until "
+    "ORDER BY incident.next_due_at LIMIT :limit) AS due "
+    "ORDER BY due.next_due_at, due.id LIMIT :limit"
+)
+
 
 async def due_states(
     connection: AsyncConnection, states: States[Incident], horizons: Mapping[int, datetime], limit: int
 ) -> list[tuple[int, datetime, Incident]]:
     """Return (shard, next_due_at, state) of what is due up to each shard's horizon, the earliest first."""
-    rows = await connection.execute(
-        text(
-            "SELECT incident.shard, incident.next_due_at, incident.state "
-            "FROM unnest(CAST(:shards AS int[]), CAST(:until AS timestamptz[])) AS horizon(shard, until) "
-            "JOIN router.incident ON incident.shard = horizon.shard AND incident.next_due_at <= horizon.until "
-            "ORDER BY incident.next_due_at, incident.id LIMIT :limit"
-        ),
-        {"shards": list(horizons), "until": list(horizons.values()), "limit": limit},
-    )
+    rows = await connection.execute(_DUE, {"shards": list(horizons), "until": list(horizons.values()), "limit": limit})
     return [(row.shard, row.next_due_at, states.read(row.state)) for row in rows]

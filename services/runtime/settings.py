@@ -18,6 +18,8 @@ class KafkaSettings(BaseModel):
     """How to reach Kafka, and how topics are cut.
 
     `partitions` (P) is every co-partitioned topic's count; `shards` (S) is fixed at installation, and P divides S.
+    `replication_factor` is the topics' own: where it is above 1, a deadline fires a little later, since a record may
+    have reached the broker in time and not be seen before its replicas have it.
     """
 
     bootstrap_servers: str = "127.0.0.1:9092"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -28,11 +29,19 @@ class Derived(Generic[S]):
 
 
 class States(Generic[S]):
-    """The states of a room, in its own schema; `codec` reads and writes them as JSON text."""
+    """The states of a room, in its own schema; `codec` reads and writes them as JSON text.
 
-    def __init__(self, metadata: MetaData, name: str, codec: TypeAdapter[S], *derived: Derived[S]) -> None:
+    So many of them as `remembered` says, the last ones read, are not read from the same text again.
+    """
+
+    def __init__(
+        self, metadata: MetaData, name: str, codec: TypeAdapter[S], *derived: Derived[S], remembered: int = 0
+    ) -> None:
         self._codec = codec
         self._derived = derived
+        self._read: Callable[[str], S] = (
+            lru_cache(maxsize=remembered)(codec.validate_json) if remembered else codec.validate_json
+        )
         self.table = Table(
             name,
             metadata,
@@ -46,7 +55,7 @@ class States(Generic[S]):
 
     def read(self, state: str) -> S:
         """Return a state from its text."""
-        return self._codec.validate_json(state)
+        return self._read(state)
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, S]:
         """Return the states that exist, by key."""

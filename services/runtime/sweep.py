@@ -23,6 +23,8 @@ EVERY_S = 0.1
 AT_ONCE = 1_000
 UNSEEN = timedelta(seconds=1)
 """A record gets its instant before its replicas have it, and only then can be seen: so long an end is not believed."""
+UNSEEN_ALONE = timedelta(seconds=0.2)
+"""The same where there is no replica to wait for: the broker may stop for a moment, and its clock differ from ours."""
 log = get(__name__)
 
 
@@ -40,33 +42,46 @@ async def sweep(room: Room) -> None:
         await asyncio.sleep(EVERY_S)
         async for attempt in until_back():
             with attempt:
-                fired: set[UUID] = set()
-                while found := await _sweep_once(room):
-                    if found <= fired:
-                        # Handled, and due all the same: going on at once would only be faster in vain.
-                        log.error(
-                            "what was fired is still due: report this bug", happenings=len(found), first=str(min(found))
-                        )
-                        break
-                    fired |= found
+                await fire_all(room)
 
 
-async def _sweep_once(room: Room) -> set[UUID]:
-    """Fire one batch, and return what it held; empty when there is no more."""
-    desk: Sweepable = room.desk  # type: ignore[assignment]
+async def fire_all(room: Room) -> None:
+    """Fire everything that is due now, one batch after the other."""
+    # They hold for all batches: what has been handled up to an instant stays handled.
+    horizons = await _look(room)
+    fired: set[UUID] = set()
+    while horizons and (found := await _fire(room, horizons)):
+        if found <= fired:
+            # Handled, and due all the same: going on at once would only be faster in vain.
+            log.error("what was fired is still due: report this bug", happenings=len(found), first=str(min(found)))
+            break
+        fired |= found
+
+
+async def _look(room: Room) -> dict[int, datetime]:
+    """Return up to which instant each owned shard's deadlines may fire; empty when nothing is due anyway."""
     async with room.busy:
         await room.plumbing.clock.refresh()
         now = room.plumbing.clock.now()
-        async with room.plumbing.engine.connect() as connection:
-            if not await desk.due(connection, dict.fromkeys(room.shards(), now), 1):
-                return set()
+        if not await _due(room, dict.fromkeys(room.shards(), now), 1):
+            return {}
         # Only now, since asking the broker how far it is costs more than asking the index.
-        horizons = await _horizons(room, now)
-        async with room.plumbing.engine.connect() as connection:
-            due = await desk.due(connection, horizons, AT_ONCE)
+        return await _horizons(room, now)
+
+
+async def _fire(room: Room, horizons: Mapping[int, datetime]) -> set[UUID]:
+    """Fire one batch, and return what it held; empty when there is no more."""
+    async with room.busy:
+        due = await _due(room, horizons, AT_ONCE)
         if due:
             await room.work(due)
         return {each.id for each in due}
+
+
+async def _due(room: Room, horizons: Mapping[int, datetime], limit: int) -> Sequence[Any]:
+    desk: Sweepable = room.desk  # type: ignore[assignment]
+    async with room.plumbing.engine.connect() as connection:
+        return await desk.due(connection, horizons, limit)
 
 
 async def _horizons(room: Room, now: datetime) -> dict[int, datetime]:
@@ -77,6 +92,7 @@ async def _horizons(room: Room, now: datetime) -> dict[int, datetime]:
     records tell their own instants in any order, nothing fires before everything has been handled.
     """
     owned = room.consumer.assignment()
+    unseen = UNSEEN if room.settings.kafka.replication_factor > 1 else UNSEEN_ALONE
     try:
         ends = await room.consumer.end_offsets(list(owned)) if owned else {}
     except KafkaError as error:
@@ -90,7 +106,7 @@ async def _horizons(room: Room, now: datetime) -> dict[int, datetime]:
         progress = room.progress.get(each)
         until: datetime | None = None
         if progress is not None and await _at_end(room, each, progress.offset, ends[each]):
-            until = now if sample else now - UNSEEN
+            until = now if sample else now - unseen
         elif progress is not None and not sample:
             until = progress.instant
         earlier = reached.get(each.partition, now)

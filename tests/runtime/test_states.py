@@ -62,7 +62,7 @@ class Store:
 class RealStore(Store):
     """States in PostgreSQL."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, remembered: int = 0) -> None:
         self.engine = engine
         self.metadata = MetaData(schema="kept")
         self.states = States(
@@ -71,6 +71,7 @@ class RealStore(Store):
             CODEC,
             Derived("title", Text(), lambda each: each.title),
             Derived("due_at", DateTime(timezone=True), lambda each: each.due_at, nullable=True),
+            remembered=remembered,
         )
 
     async def load(self, *keys: UUID) -> dict[UUID, Matter]:
@@ -91,10 +92,16 @@ class RealStore(Store):
 
 
 @pytest.fixture
-async def real(database_url: str) -> AsyncIterator[RealStore]:
+def remembered() -> int:
+    """How many states are not read twice."""
+    return 0
+
+
+@pytest.fixture
+async def real(database_url: str, remembered: int) -> AsyncIterator[RealStore]:
     """States in an empty table."""
     engine = connect(DatabaseSettings.model_validate({"url": database_url}), "test")
-    store = RealStore(engine)
+    store = RealStore(engine, remembered)
     async with engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA kept"))
         await connection.run_sync(store.metadata.create_all)
@@ -161,3 +168,18 @@ async def test_text_that_cannot_be_stored_is_our_bug(real: RealStore) -> None:
     with pytest.raises(DBAPIError) as raised:
         await real.save({broken.id: (1, broken)})
     assert not is_transient(raised.value)
+
+
+@pytest.mark.parametrize("remembered", [2])
+async def test_a_state_that_was_just_read_is_not_read_again(real: RealStore) -> None:
+    """As long as its text is the same it is the same object, among the last few; a changed one is read."""
+    first, second, third = matter(), matter(), matter()
+    await real.save({each.id: (3, each) for each in (first, second, third)})
+    known = await real.load(first.id, second.id)
+    assert await real.load(first.id) == {first.id: first}
+    assert (await real.load(first.id))[first.id] is known[first.id]
+    changed = replace(second, title="办结")
+    await real.save({second.id: (3, changed)})
+    assert await real.load(second.id) == {second.id: changed}
+    await real.load(third.id)
+    assert (await real.load(first.id))[first.id] is not known[first.id]
