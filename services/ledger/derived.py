@@ -24,6 +24,14 @@ def clocks_of(state: Incident) -> list[tuple[str, str, str, datetime]]:
     return [*own, *owed]
 
 
+def promises_of(state: Incident) -> list[tuple[str, str, str, datetime, str | None, str, str | None, str | None]]:
+    """Return each of the clocks with the incident's community, category, status and lead, by which it is asked for."""
+    lead = lead_of(state)
+    category = state.report.category if state.report else None
+    about = category, state.community, state.status, lead.department if lead else None
+    return [(*clock, *about) for clock in clocks_of(state)]
+
+
 def _debtor(state: Incident, owed: Obligation, name: str) -> str:
     if name == "approve":
         return APPROVER

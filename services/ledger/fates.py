@@ -51,7 +51,10 @@ class Fates:
             column.reported_at,
             column.id,
             postgresql_where=text("NOT owned AND status <> 'refused'"),
+            # What nobody owns is filtered without looking at each row.
+            postgresql_include=["community", "category", "status", "lead"],
         )
+        Index("fate_attached", column.id, postgresql_where=text("home IS DISTINCT FROM id"))
         schema = metadata.schema or "public"
         self._upsert = replacing(self.table)
         self._lock = text(f"SELECT pg_advisory_xact_lock(hashtext('{schema}.fate'))")

@@ -1,4 +1,4 @@
-"""The lists, a page at a time: each by one index, and searched by the rarer of two ways.
+"""The lists, a page at a time: each by one index, and searched by whichever of two ways costs less.
 
 What few reports say is looked up by its grams, and then put in order. What many say would have to be read as a whole
 before the first line is known; so the list is read in its order instead, and no further than `WALKED` lines. Such a
@@ -23,7 +23,9 @@ from services.ledger.queries import between
 
 FEW = 3_000
 """What no more reports say is looked up."""
-WALKED = 6_000
+GLIMPSED = 600
+"""How many lines of a list without filters are compared first: what everybody says is soon found."""
+WALKED = 3_000
 """How many lines are compared with what is searched for, at most, for one page."""
 
 
@@ -85,27 +87,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a list's lines are found: `order` names the columns of a place, which no two lines share."""
+    """Where a list's lines are found: `place` names the columns no two lines share, in order, `id` the incident's."""
 
-    columns: str
-    tables: str
-    order: tuple[str, ...]
+    table: str
+    id: str
+    place: tuple[str, ...]
+    more: tuple[str, ...]
 
 
-_REPORTS = _Source(
-    "fate.reported_at, fate.id, fate.home, fate.status, fate.owned", "ledger.fate", ("fate.reported_at", "fate.id")
-)
-_PROMISES = _Source(
-    "clock.due_at, clock.incident AS id, clock.department, clock.name, clock.unit",
-    "ledger.clock JOIN ledger.fate ON fate.id = clock.incident",
-    ("clock.due_at", "clock.incident", "clock.department", "clock.name"),
-)
-_COLUMNS: Mapping[str, str] = {
-    "community": "fate.community",
-    "category": "fate.category",
-    "status": "fate.status",
-    "department": "fate.lead",
-}
+# The columns of a place lie in every index, so that no row is looked at which is not shown.
+_REPORTS = _Source("fate", "id", ("reported_at", "id"), ())
+_PROMISES = _Source("clock", "incident", ("due_at", "incident", "department", "name"), ("unit",))
+_COLUMN_OF: Mapping[str, str] = {"department": "lead"}
 
 
 async def page(connection: AsyncConnection, asked: Asked, now: datetime) -> Page:
@@ -140,18 +133,18 @@ class _Query:
         self._asked = asked
         self._source = _PROMISES if asked.name == "overdue" else _REPORTS
         self._values: dict[str, Any] = {"many": asked.limit + 1, **asked.filters}
-        self._conditions = [f"{_COLUMNS[name]} = :{name}" for name in asked.filters]
+        self._conditions = [f"{_COLUMN_OF.get(name, name)} = :{name}" for name in asked.filters]
         if asked.name == "overdue":
-            self._conditions.append("clock.due_at <= :now")
+            self._conditions.append("due_at <= :now")
             self._values["now"] = now
         elif asked.name == "unowned":
-            self._conditions.append("NOT fate.owned AND fate.status <> 'refused'")
+            self._conditions.append("NOT owned AND status <> 'refused'")
         else:
-            self._conditions.append("fate.kind = :kind")
+            self._conditions.append("kind = :kind")
             self._values["kind"] = KIND_OF[asked.name]
         if asked.after:
             names = [f"after_{number}" for number in range(len(asked.after))]
-            self._conditions.append(f"({', '.join(self._source.order)}) > ({', '.join(f':{each}' for each in names)})")
+            self._conditions.append(f"({', '.join(self._source.place)}) > ({', '.join(f':{each}' for each in names)})")
             self._values |= dict(zip(names, asked.after, strict=True))
 
     async def read(self, connection: AsyncConnection, *more: str) -> tuple[Sequence[Row[Any]], Place | None]:
@@ -160,11 +153,16 @@ class _Query:
 
     async def search(self, connection: AsyncConnection) -> tuple[Sequence[Row[Any]], Place | None]:
         """Return the same of what is searched for."""
+        if not self._asked.filters:
+            glimpsed = await self._walk(connection, GLIMPSED)
+            if len(glimpsed) > self._asked.limit:
+                return self._cut(glimpsed)
         few = await self._few(connection)
         if few is not None:
             self._values["ids"] = few
-            return await self.read(connection, "fate.id = ANY(CAST(:ids AS uuid[]))")
-        return await self._walk(connection)
+            return await self.read(connection, f"{self._source.id} = ANY(CAST(:ids AS uuid[]))")
+        found, following = self._cut(await self._walk(connection, WALKED))
+        return found, following or await self._reached(connection)
 
     async def _few(self, connection: AsyncConnection) -> list[UUID] | None:
         """Return the reports that may be meant; None where there are many."""
@@ -180,27 +178,27 @@ class _Query:
         found = (await connection.execute(text(" UNION ".join(ways)), values)).scalars().all()
         return list(found) if len(found) <= FEW else None
 
-    async def _walk(self, connection: AsyncConnection) -> tuple[Sequence[Row[Any]], Place | None]:
-        """Compare the next lines of the list with what is searched for."""
-        self._values["walked"] = WALKED
+    async def _walk(self, connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
+        """Return those of the next lines of the list that have what is searched for."""
+        self._values["walked"] = most
         # Asked for each line by itself: joined, the database might read all that anybody ever said.
         statement = (
             f"SELECT walked.* FROM ({self._select('LIMIT :walked')}) AS walked "  # noqa: S608 - our own names
-            f"CROSS JOIN LATERAL (SELECT FROM ledger.wording WHERE wording.id = walked.id AND {self._meant()} LIMIT 1) "
-            f"AS meant ORDER BY {', '.join(self._places())} LIMIT :many"
+            f"CROSS JOIN LATERAL (SELECT FROM ledger.wording WHERE wording.id = walked.{self._source.id} "
+            f"AND {self._meant()} LIMIT 1) AS meant ORDER BY {', '.join(self._source.place)} LIMIT :many"
         )
-        found, following = self._cut((await connection.execute(text(statement), self._values)).all())
-        if following is None:
-            last = f"{self._select('LIMIT 1 OFFSET :walked - 1')}"
-            reached = (await connection.execute(text(last), self._values)).first()
-            following = self._place(reached) if reached else None
-        return found, following
+        return (await connection.execute(text(statement), self._values)).all()
+
+    async def _reached(self, connection: AsyncConnection) -> Place | None:
+        """Return how far the last walk came; None where it came to the end."""
+        last = (await connection.execute(text(self._select("LIMIT 1 OFFSET :walked - 1")), self._values)).first()
+        return self._place(last) if last else None
 
     def _select(self, limit: str, *more: str) -> str:
         source = self._source
         return (
-            f"SELECT {source.columns} FROM {source.tables} WHERE {' AND '.join([*self._conditions, *more])} "  # noqa: S608 - our own names
-            f"ORDER BY {', '.join(source.order)} {limit}"
+            f"SELECT {', '.join([*source.place, *source.more])} FROM ledger.{source.table} "  # noqa: S608 - our own names
+            f"WHERE {' AND '.join([*self._conditions, *more])} ORDER BY {', '.join(source.place)} {limit}"
         )
 
     def _said(self) -> str:
@@ -221,70 +219,35 @@ class _Query:
         limit = self._asked.limit
         return rows[:limit], self._place(rows[limit - 1]) if len(rows) > limit else None
 
-    def _places(self) -> list[str]:
-        """Return the columns of a place by the names they are selected by."""
-        names = [each.partition(".")[2] for each in self._source.order]
-        return ["id" if each == "incident" else each for each in names]
-
     def _place(self, row: Row[Any]) -> Place:
-        at, incident, *rest = (getattr(row, name) for name in self._places())
+        at, incident, *rest = (getattr(row, name) for name in self._source.place)
         return (at, incident, *rest)
 
 
-_ABOUT = (
-    "SELECT id, kind, category, community, place, description, reported_at, status, lead, owners, due_at, late, "
-    "escalations, reopened FROM ledger.incident WHERE id = ANY(CAST(:ids AS uuid[]))"
+_ITEMS = text(
+    "SELECT own.id, fate.home, own.kind, own.category, own.community, own.place, own.description, own.reported_at, "
+    "fate.status, fate.owned, home.lead, home.owners, home.due_at, home.late, home.escalations, home.reopened, "
+    "fate.status = ANY(CAST(:answers AS text[])) FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, number) JOIN ledger.fate USING (id) "
+    "JOIN ledger.incident AS own USING (id) JOIN ledger.incident AS home ON home.id = coalesce(fate.home, fate.id) "
+    "ORDER BY wanted.number"
 )
 
 
-async def _about(connection: AsyncConnection, ids: set[UUID]) -> dict[UUID, Row[Any]]:
-    return {each.id: each for each in await connection.execute(text(_ABOUT), {"ids": list(ids)})}
-
-
 async def _items(connection: AsyncConnection, found: Sequence[Row[Any]]) -> list[Item]:
-    by_id = await _about(connection, {each for row in found for each in (row.id, row.home) if each})
-    return [_item(row, by_id[row.id], by_id[row.home or row.id]) for row in found]
+    rows = await connection.execute(_ITEMS, {"ids": [each.id for each in found], "answers": sorted(ANSWERED)})
+    return [Item(*row) for row in rows]
 
 
-def _item(fate: Row[Any], own: Row[Any], home: Row[Any]) -> Item:
-    return Item(
-        id=own.id,
-        incident=fate.home,
-        kind=own.kind,
-        category=own.category,
-        community=own.community,
-        place=own.place,
-        description=own.description,
-        reported_at=own.reported_at,
-        status=fate.status,
-        owned=fate.owned,
-        lead=home.lead,
-        owners=home.owners,
-        due_at=home.due_at,
-        late=home.late,
-        escalations=home.escalations,
-        reopened=home.reopened,
-        answered=fate.status in ANSWERED,
-    )
+_ABOUT = text(
+    "SELECT id, kind, category, community, place, description, status, escalations "
+    "FROM ledger.incident WHERE id = ANY(CAST(:ids AS uuid[]))"
+)
 
 
 async def _overdue(connection: AsyncConnection, found: Sequence[Row[Any]]) -> list[Overdue]:
-    by_id = await _about(connection, {row.id for row in found})
-    return [_promise(row, by_id[row.id]) for row in found]
-
-
-def _promise(clock: Row[Any], own: Row[Any]) -> Overdue:
-    return Overdue(
-        id=own.id,
-        unit=clock.unit,
-        deadline=clock.name,
-        due_at=clock.due_at,
-        department=clock.department,
-        kind=own.kind,
-        category=own.category,
-        community=own.community,
-        place=own.place,
-        description=own.description,
-        status=own.status,
-        escalations=own.escalations,
-    )
+    rows = await connection.execute(_ABOUT, {"ids": list({row.incident for row in found})})
+    about = {row.id: row[1:] for row in rows}
+    return [
+        Overdue(each.incident, each.unit, each.name, each.due_at, each.department, *about[each.incident])
+        for each in found
+    ]

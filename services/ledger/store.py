@@ -32,13 +32,13 @@ from schemas.incident import Entry, Inspected
 from schemas.topics import JOURNAL
 from services.domain.incident import Incident, evolve
 from services.ledger.derived import (
-    clocks_of,
     due_at_of,
     late_of,
     lead_of,
     obligations_of,
     owners_of,
     place_of,
+    promises_of,
     repeats_of,
 )
 from services.ledger.fates import Fates
@@ -199,8 +199,13 @@ class Store:
                 Column("name", Text, primary_key=True),
                 Column("unit", Text, nullable=False),
                 Column("due_at", _TIME, nullable=False),
+                # Of its incident.
+                Column("category", Text),
+                Column("community", Text, nullable=False),
+                Column("status", Text),
+                Column("lead", Text),
             ),
-            clocks_of,
+            promises_of,
         )
         self.repeats = Child(
             Table(
@@ -218,6 +223,11 @@ class Store:
         self._insert_inspections = Insertion(self.inspections, "ON CONFLICT (id) DO NOTHING")
         clock = self.clocks.table.c
         Index("clock_due", clock.due_at, clock.incident, clock.department, clock.name)
+        # What broke at one instant in one incident is little enough to be put in order afterwards.
+        Index("clock_category", clock.category, clock.due_at, clock.incident)
+        Index("clock_community", clock.community, clock.due_at, clock.incident)
+        Index("clock_status", clock.status, clock.due_at, clock.incident)
+        Index("clock_lead", clock.lead, clock.due_at, clock.incident)
 
     @property
     def tables(self) -> tuple[Table, ...]:

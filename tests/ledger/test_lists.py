@@ -173,6 +173,7 @@ async def test_lists_and_figures_are_those_of_counting_one_by_one(
     """
     monkeypatch.setattr(lists, "FEW", few)
     monkeypatch.setattr(lists, "WALKED", few + 1)
+    monkeypatch.setattr(lists, "GLIMPSED", few)
     for seed in range(10):
         town = Town(seed)
         async with books.engine.connect() as connection:

@@ -44,7 +44,12 @@ def upgrade() -> None:
         schema="ledger",
     )
     op.add_column("obligation", sa.Column("due_at", sa.DateTime(timezone=True), nullable=True), schema="ledger")
+    op.add_column("clock", sa.Column("category", sa.Text(), nullable=True), schema="ledger")
+    op.add_column("clock", sa.Column("community", sa.Text(), nullable=True), schema="ledger")
+    op.add_column("clock", sa.Column("status", sa.Text(), nullable=True), schema="ledger")
+    op.add_column("clock", sa.Column("lead", sa.Text(), nullable=True), schema="ledger")
     _fill()
+    op.alter_column("clock", "community", nullable=False, schema="ledger")
     order = ["kind", "reported_at", "id"]
     op.create_index("fate_kind", "fate", order, schema="ledger")
     for column in ("category", "community", "status", "lead"):
@@ -55,6 +60,10 @@ def upgrade() -> None:
         ["reported_at", "id"],
         schema="ledger",
         postgresql_where=sa.text("NOT owned AND status <> 'refused'"),
+        postgresql_include=["community", "category", "status", "lead"],
+    )
+    op.create_index(
+        "fate_attached", "fate", ["id"], schema="ledger", postgresql_where=sa.text("home IS DISTINCT FROM id")
     )
     op.create_index(
         "wording_grams",
@@ -67,6 +76,8 @@ def upgrade() -> None:
     op.drop_index("incident_kind", table_name="incident", schema="ledger")
     op.drop_index("clock_due", table_name="clock", schema="ledger")
     op.create_index("clock_due", "clock", ["due_at", "incident", "department", "name"], schema="ledger")
+    for column in ("category", "community", "status", "lead"):
+        op.create_index(f"clock_{column}", "clock", [column, "due_at", "incident"], schema="ledger")
 
 
 def _fill() -> None:
@@ -75,6 +86,10 @@ def _fill() -> None:
         "UPDATE ledger.obligation SET due_at = (SELECT min(clock.due_at) FROM ledger.clock "
         "WHERE clock.incident = obligation.incident AND clock.department = obligation.department "
         "AND clock.unit = obligation.department)"
+    )
+    op.execute(
+        "UPDATE ledger.clock SET category = incident.category, community = incident.community, "
+        "status = incident.status, lead = incident.lead FROM ledger.incident WHERE incident.id = clock.incident"
     )
     op.execute(
         "INSERT INTO ledger.fate SELECT id, kind, category, community, status, owned AND status <> 'attached', lead, "
@@ -115,6 +130,8 @@ def downgrade() -> None:
     """Go back."""
     op.drop_index("clock_due", table_name="clock", schema="ledger")
     op.create_index("clock_due", "clock", ["due_at"], schema="ledger")
+    for column in ("category", "community", "status", "lead"):
+        op.drop_column("clock", column, schema="ledger")
     op.create_index("incident_kind", "incident", ["kind", "reported_at"], schema="ledger")
     op.drop_column("obligation", "due_at", schema="ledger")
     op.drop_table("wording", schema="ledger")
