@@ -56,29 +56,44 @@ class Fate:
         return self.home is not None and self.home.owned
 
     @property
+    def status(self) -> Status:
+        """The status of the incident it lives in; `attached` where it is attached to none that knows of it."""
+        return self.home.status if self.home else "attached"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many reports of one kind and community have met the same fate, and how many of their incidents climbed.
+
+    `status` and `owned` are those of the incident they live in; `attached`, and not owned, where there is none.
+    """
+
+    kind: Kind
+    community: str
+    status: Status
+    owned: bool
+    many: int
+    escalated: int = 0
+
+    @property
     def settled(self) -> bool:
         """Rule 2."""
-        return self.home is not None and self.owned and self.home.status in SETTLED
+        return self.owned and self.status in SETTLED
 
     @property
     def answered(self) -> bool:
         """Rule 3."""
-        return self.home is not None and self.home.status in ANSWERED
+        return self.status in ANSWERED
 
     @property
     def refused(self) -> bool:
-        """Whether the street did not take it on."""
-        return self.home is not None and self.home.status == "refused"
+        """Whether the street did not take them on."""
+        return self.status == "refused"
 
     @property
     def unowned(self) -> bool:
-        """Whether nobody owns it, and nobody has said why not (rule 4)."""
+        """Whether nobody owns them, and nobody has said why not (rule 4)."""
         return not self.owned and not self.refused
-
-    @property
-    def status(self) -> Status:
-        """The status of the incident it lives in; `attached` where it is attached to none that knows of it."""
-        return self.home.status if self.home else "attached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +173,34 @@ def _home(row: Row, by_id: Mapping[UUID, Row]) -> Row | None:
 
 
 def count(rows: Sequence[Row], *, inspections: int, lost: int | None) -> Figures:
-    """Count the figures; `inspections` are rounds walked, `lost` the reports that have no incident."""
-    all_fates = list(fates(rows))
-    collected = Counter(row.kind for row in rows)
-    listed = [fate for fate in all_fates if fate.row.kind in BOTH_LISTS]
-    hazards = [fate for fate in all_fates if fate.row.kind == "hazard"]
-    assigned = _many(fate.owned for fate in listed)
-    solved = _many(fate.settled for fate in listed)
-    rectified = _many(fate.settled for fate in hazards)
+    """Count the figures report by report; `inspections` are rounds walked, `lost` the reports without an incident.
+
+    The ledger's tables count the same without reading every row: this is what they are held against.
+    """
+    return add_up(tally(fates(rows)), inspections=inspections, lost=lost, duplicates=_duplicates(rows))
+
+
+def tally(all_fates: Iterable[Fate]) -> list[Tally]:
+    """Count reports that have met the same fate, in no order."""
+    many: Counter[tuple[Kind, str, Status, bool]] = Counter()
+    escalated: Counter[tuple[Kind, str, Status, bool]] = Counter()
+    for fate in all_fates:
+        key = fate.row.kind, fate.row.community, fate.status, fate.owned
+        many[key] += 1
+        escalated[key] += fate.row.escalations > 0
+    return [Tally(*key, many[key], escalated[key]) for key in many]
+
+
+def add_up(tallies: Sequence[Tally], *, inspections: int, lost: int | None, duplicates: int) -> Figures:
+    """Add up the figures; nothing here is counted twice as long as no report is in two tallies."""
+    collected: Counter[str] = Counter()
+    for each in tallies:
+        collected[each.kind] += each.many
+    listed = [each for each in tallies if each.kind in BOTH_LISTS]
+    hazards = [each for each in tallies if each.kind == "hazard"]
+    assigned = _many(each for each in listed if each.owned)
+    solved = _many(each for each in listed if each.settled)
+    rectified = _many(each for each in hazards if each.settled)
     return Figures(
         collected=Collected(
             demand=collected["demand"],
@@ -179,30 +214,30 @@ def count(rows: Sequence[Row], *, inspections: int, lost: int | None) -> Figures
         solved=solved,
         in_progress=assigned - solved,
         unowned=Unowned(
-            demand_or_suggestion=_many(fate.unowned for fate in listed),
-            hazard=_many(fate.unowned for fate in hazards),
+            demand_or_suggestion=_many(each for each in listed if each.unowned),
+            hazard=_many(each for each in hazards if each.unowned),
         ),
         hazards=Hazards(
-            found=len(hazards),
+            found=collected["hazard"],
             rectified=rectified,
-            rectifying=_many(fate.owned for fate in hazards) - rectified,
+            rectifying=_many(each for each in hazards if each.owned) - rectified,
         ),
-        disputes_settled=_many(fate.settled for fate in all_fates if fate.row.kind == "dispute"),
-        instabilities_handled=_many(fate.settled for fate in all_fates if fate.row.kind == "instability"),
-        escalated=_many(row.escalations > 0 for row in rows),
-        answered=_many(fate.answered for fate in all_fates),
-        refused=_many(fate.refused for fate in all_fates),
+        disputes_settled=_many(each for each in tallies if each.kind == "dispute" and each.settled),
+        instabilities_handled=_many(each for each in tallies if each.kind == "instability" and each.settled),
+        escalated=sum(each.escalated for each in tallies),
+        answered=_many(each for each in tallies if each.answered),
+        refused=_many(each for each in tallies if each.refused),
         lost=lost,
-        duplicates=_duplicates(rows),
+        duplicates=duplicates,
     )
 
 
-def _many(truths: Iterable[bool]) -> int:
-    return sum(truths)
+def _many(tallies: Iterable[Tally]) -> int:
+    return sum(each.many for each in tallies)
 
 
 def _duplicates(rows: Sequence[Row]) -> int:
     """Count reports that live in more than one incident: their own, unless it is attached, and all that list them."""
     incidents = Counter(row.id for row in rows if row.status != "attached")
     incidents.update(repeat for row in rows for repeat in set(row.repeats))
-    return _many(many > 1 for many in incidents.values())
+    return sum(many > 1 for many in incidents.values())

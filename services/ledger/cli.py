@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from services.ledger.queries import Item, List, Overdue
+    from services.ledger.lists import Item, Overdue
     from services.runtime.settings import Settings
 
 T = TypeVar("T")
@@ -129,8 +129,8 @@ async def _summary(settings: Settings, *, as_json: bool, as_csv: bool) -> None:
 async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
 
+    from services.ledger.lists import Item, Overdue  # noqa: PLC0415 - as above
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
-    from services.ledger.queries import Item, Overdue  # noqa: PLC0415 - as above
     from services.ledger.tables import items_table, overdue_table  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
@@ -153,15 +153,14 @@ async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) 
 
 
 async def _lines(engine: AsyncEngine, name: Name) -> Sequence[Item] | Sequence[Overdue]:
-    from services.ledger import queries  # noqa: PLC0415 - `--help` is quick without it
+    from services.ledger.asking import MOST, Asked  # noqa: PLC0415 - `--help` is quick without it
+    from services.ledger.lists import every  # noqa: PLC0415 - as above
     from services.runtime.clock import open_clock  # noqa: PLC0415 - as above
 
     clock = await open_clock(engine)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
-        if name is Name.overdue:
-            return await queries.overdue(connection, clock.now())
-        return await queries.items(connection, queries.chosen(cast("List", name.value), await queries.rows(connection)))
+        return await every(connection, Asked(name.value, limit=MOST), clock.now())
 
 
 async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:

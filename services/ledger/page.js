@@ -141,10 +141,17 @@ function tell(now, zh, en) {
   $("state").replaceChildren(zh + " ", english(en));
 }
 
+/** What the ledger will not answer, and the sentence that says why. */
+class Refused extends Error {}
 async function ask(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(10000) });
+  if (response.status === 400) throw new Refused((await response.json()).error);
   if (!response.ok) throw new Error(String(response.status));
   return response.json();
+}
+function failed(error) {
+  const told = error instanceof Refused ? [error.message] : ["读取失败 ", english("it could not be read")];
+  return make("p", { class: "notice" }, ...told);
 }
 async function look() {
   try {
@@ -168,12 +175,43 @@ async function open(title, path, body) {
   $("dialog-body").replaceChildren("…");
   $("dialog-title").focus();
   let inside;
-  try { inside = body(await ask(path)); } catch { inside = make("p", { class: "notice" }, "读取失败 ", english("it could not be read")); }
+  try { inside = body(await ask(path)); } catch (error) { inside = failed(error); }
   if (mine === wanted) $("dialog-body").replaceChildren(inside);
 }
 const TITLES = { unowned: ["无人负责", "nobody owns"], overdue: ["逾期", "overdue"], ...Object.fromEntries(Object.entries(LIST_OF).map(([kind, name]) => [name, words.kinds[kind]])) };
 const SHOWS = { unowned, overdue };
-function list(name) { open(both(TITLES[name]), "/api/lists/" + name, SHOWS[name] || items); }
+function list(name, filters = {}) {
+  const path = (after) => `/api/lists/${name}?` + new URLSearchParams(after ? { ...filters, after } : filters);
+  open(both(TITLES[name]), path(), (found) => pages(found, SHOWS[name] || items, path));
+}
+/** Show a list as far as it was read, with a button for what follows. */
+function pages(found, shows, path) {
+  const inside = make("div", {});
+  const made = shows(found.rows);
+  const none = make("p", { class: "nothing" }, "没有 ", english("none"));
+  const more = make("button", { type: "button", class: "more" }, "更多 ", english("more"));
+  const grown = (one) => {
+    made.hidden = !made.tBodies[0].rows.length;
+    more.hidden = !one.next;
+    none.hidden = !made.hidden || !more.hidden;
+    more.onclick = async () => {
+      more.disabled = true;
+      inside.querySelector(".notice")?.remove();
+      try {
+        const next = await ask(path(one.next));
+        made.tBodies[0].append(...shows(next.rows).tBodies[0].rows);
+        grown(next);
+      } catch (error) { inside.append(failed(error)); }
+      more.disabled = false;
+    };
+    // A page of a search may be empty while the list goes on.
+    if (one.next && !one.rows.length && inside.isConnected) more.onclick();
+  };
+  inside.append(made, none, more);
+  grown(found);
+  if (found.next && !found.rows.length) setTimeout(() => inside.isConnected && more.onclick());
+  return inside;
+}
 function history(id) {
   open(["经过 ", english("history"), " " + id], "/api/incidents/" + encodeURIComponent(id), (found) =>
     make("ol", { class: "history" }, ...found.entries.map((entry) => make("li", { class: entry.type },
@@ -181,6 +219,26 @@ function history(id) {
       make("span", { class: "act" }, entry.zh + " ", english(entry.en), make("span", { class: "who" }, [entry.who, entry.by].filter(Boolean).join(" · "))),
       make("p", {}, entry.what)))));
 }
+
+// --- what is looked for -------------------------------------------------------------------------------------------
+
+const ALL = ["", "全部 all"];
+function choices(name, options) {
+  const chosen = $("ask").elements[name];
+  chosen.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
+}
+choices("list", Object.entries(TITLES).map(([name, told]) => [name, told.join(" ")]));
+choices("status", [ALL, ...Object.entries(words.statuses).map(([code, told]) => [code, told.join(" ")])]);
+for (const name of ["community", "category", "department"]) choices(name, [ALL, ...Object.entries(words[name])]);
+$("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const asked = Object.fromEntries([...new FormData($("ask"))].filter(([, value]) => value.trim()));
+  const { list: name, ...filters } = asked;
+  list(name, filters);
+});
+
+// --- closing, and coming from elsewhere ---------------------------------------------------------------------------
+
 $("close").addEventListener("click", () => $("dialog").close());
 $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
 $("dialog").addEventListener("close", () => { if (back) document.querySelector(`main [data-id="${CSS.escape(back)}"]`)?.focus(); });

@@ -24,8 +24,10 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from services.ledger import queries
+from services.ledger.asking import LISTS, Misasked, cursor, read
+from services.ledger.lists import Item, Overdue, page
 from services.ledger.names import Names
-from services.ledger.queries import Item, Line, Overdue
+from services.ledger.queries import Line
 from services.ledger.summary import Counts, Summary, glance
 from services.ledger.tables import FIGURES, figure
 from services.ledger.words import (
@@ -94,7 +96,7 @@ def make_page(ledger: Ledger, host: str) -> Starlette:
     # A page of another site could otherwise make its own name mean this machine, and read the ledger.
     only = ["127.0.0.1", "localhost", "[::1]"] if host in LOOPBACK else ["*"]
     paths = {
-        "/": _index(),
+        "/": _index(ledger.names),
         "/page.css": _file("page.css", "text/css"),
         "/page.js": _file("page.js", "text/javascript"),
         "/api/summary": _summary(ledger),
@@ -126,11 +128,19 @@ def _guarded(answer: Answer) -> Answer:
     return guarded
 
 
-def _index() -> Answer:
+def _index(names: Names) -> Answer:
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     # The statuses stay in the order of the story.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    words = {"kinds": KINDS, "statuses": STATUSES, "figures": FIGURES}
+    directory = names.directory
+    words = {
+        "kinds": KINDS,
+        "statuses": STATUSES,
+        "figures": FIGURES,
+        "category": CATEGORIES,
+        "community": {unit.code: unit.name for unit in directory.communities},
+        "department": {unit.code: unit.name for unit in directory.departments},
+    }
     html = environment.get_template("page.html").render(words={name: _plainly(each) for name, each in words.items()})
 
     async def index(_: Request) -> Response:
@@ -159,15 +169,20 @@ def _summary(ledger: Ledger) -> Answer:
 
 def _list(ledger: Ledger) -> Answer:
     async def lines(request: Request) -> Response:
-        name = next((each for each in queries.LISTS if each == request.path_params["name"]), None)
+        name = next((each for each in LISTS if each == request.path_params["name"]), None)
         if name is None:
-            return JSONResponse({"error": f"there are these lists: {', '.join(queries.LISTS)}"}, status_code=404)
+            return JSONResponse({"error": f"there are these lists: {', '.join(LISTS)}"}, status_code=404)
+        try:
+            asked = read(name, request.query_params)
+        except Misasked as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
         async with ledger.engine.connect() as connection:
-            if name == "overdue":
-                broken = await queries.overdue(connection, ledger.clock.now())
-                return JSONResponse([_overdue(each, ledger.names) for each in broken])
-            items = await queries.items(connection, queries.chosen(name, await queries.rows(connection)))
-        return JSONResponse([_item(each, ledger.names) for each in items])
+            found = await page(connection, asked, ledger.clock.now())
+        rows = [
+            *(_item(each, ledger.names) for each in found.items),
+            *(_overdue(each, ledger.names) for each in found.overdue),
+        ]
+        return JSONResponse({"rows": rows, "next": cursor(found.next) if found.next else None})
 
     return lines
 

@@ -2,75 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.domain.figures import Fate, Row, fates
+from services.domain.figures import Tally
 
-List = Literal["demands", "suggestions", "hazards", "disputes", "instabilities", "unowned", "overdue"]
-LISTS: tuple[List, ...] = get_args(List)
-KIND_OF: dict[List, str] = {
-    "demands": "demand",
-    "suggestions": "suggestion",
-    "hazards": "hazard",
-    "disputes": "dispute",
-    "instabilities": "instability",
-}
 MOST_MATCHES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One line of a list: a report with its incident; all instants are UTC.
-
-    `status`, `owned` and the owners are those of the incident it lives in, which `incident` names.
-    """
-
-    id: UUID
-    incident: UUID | None
-    kind: str
-    category: str
-    community: str
-    place: str | None
-    description: str
-    reported_at: datetime
-    status: str
-    owned: bool
-    lead: str | None
-    owners: str | None
-    due_at: datetime | None
-    late: bool
-    escalations: int
-    reopened: int
-    answered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """One promise that is broken now: whose (`unit`, empty for whoever approves), which, and since when (UTC).
-
-    `department` names the obligation it belongs to; empty where it is the incident's own.
-    """
-
-    id: UUID
-    unit: str
-    deadline: str
-    due_at: datetime
-    department: str
-    kind: str
-    category: str
-    community: str
-    place: str | None
-    description: str
-    status: str
-    escalations: int
+_FIRST, _LAST = (f"{each * 8}-{each * 4}-{each * 4}-{each * 4}-{each * 12}" for each in "0f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +39,27 @@ class Line:
     data: str
 
 
-async def rows(connection: AsyncConnection) -> list[Row]:
-    """Return one row for each report that has an incident, the oldest first."""
-    repeats: dict[UUID, list[UUID]] = defaultdict(list)
-    for found in await connection.execute(text("SELECT incident, report FROM ledger.repeat ORDER BY report")):
-        repeats[found.incident].append(found.report)
+async def tallies(connection: AsyncConnection) -> list[Tally]:
+    """Count the reports that have met the same fate, in no order."""
     result = await connection.execute(
         text(
-            "SELECT id, kind, community, status, owned, escalations, attached_to FROM ledger.incident "
-            "WHERE kind IS NOT NULL ORDER BY reported_at, id"
+            "SELECT kind, community, status, owned, count(*), count(*) FILTER (WHERE escalated) "
+            "FROM ledger.fate GROUP BY kind, community, status, owned"
         )
     )
-    return [
-        Row(
-            each.id,
-            each.kind,
-            each.community,
-            each.status,
-            owned=each.owned,
-            escalations=each.escalations,
-            attached_to=each.attached_to,
-            repeats=tuple(repeats.get(each.id, ())),
-        )
-        for each in result
-    ]
+    return [Tally(*each) for each in result]
+
+
+async def duplicates(connection: AsyncConnection) -> int:
+    """Return how many reports live in more than one incident: their own, unless it is attached, and all others."""
+    statement = (
+        # Nearly all that are listed as repeats are attached, as a small index knows; the others are looked up.
+        "WITH others AS MATERIALIZED (SELECT report FROM ledger.repeat "
+        "EXCEPT SELECT id FROM ledger.fate WHERE home IS DISTINCT FROM id) "
+        "SELECT count(*) FROM (SELECT report FROM ledger.repeat GROUP BY report HAVING count(*) > 1 "
+        "UNION SELECT report FROM others JOIN ledger.fate ON fate.id = report) AS twice"
+    )
+    return int(await connection.scalar(text(statement)) or 0)
 
 
 async def inspections(connection: AsyncConnection) -> int:
@@ -127,72 +67,9 @@ async def inspections(connection: AsyncConnection) -> int:
     return int(await connection.scalar(text("SELECT count(*) FROM ledger.inspection")) or 0)
 
 
-_ITEM = (
-    "SELECT id, kind, category, community, place, description, reported_at, status, owned, lead, owners, due_at, late, "
-    "escalations, reopened, answered FROM ledger.incident WHERE id = ANY(CAST(:ids AS uuid[]))"
-)
-
-
-async def items(connection: AsyncConnection, wanted: Sequence[Fate]) -> list[Item]:
-    """Return the lines of these reports, in the order given."""
-    ids = {row.id for fate in wanted for row in (fate.row, fate.home) if row}
-    by_id = {each.id: each for each in await connection.execute(text(_ITEM), {"ids": list(ids)})}
-    return [_item(fate, by_id) for fate in wanted]
-
-
-def _item(fate: Fate, by_id: dict[UUID, Any]) -> Item:
-    own = by_id[fate.row.id]
-    home = by_id[fate.home.id] if fate.home else own
-    return Item(
-        id=own.id,
-        incident=fate.home.id if fate.home else None,
-        kind=own.kind,
-        category=own.category,
-        community=own.community,
-        place=own.place,
-        description=own.description,
-        reported_at=own.reported_at,
-        status=fate.status,
-        owned=fate.owned,
-        lead=home.lead,
-        owners=home.owners,
-        due_at=home.due_at,
-        late=home.late,
-        escalations=home.escalations,
-        reopened=home.reopened,
-        answered=fate.answered,
-    )
-
-
-def chosen(name: List, all_rows: Sequence[Row]) -> list[Fate]:
-    """Return what belongs in a list, the oldest first; what is overdue is asked for by its own name."""
-    if name == "unowned":
-        return [fate for fate in fates(all_rows) if fate.unowned]
-    return [fate for fate in fates(all_rows) if fate.row.kind == KIND_OF[name]]
-
-
-_OVERDUE = (
-    "FROM ledger.clock JOIN ledger.incident ON incident.id = clock.incident "
-    "WHERE clock.due_at <= :now AND incident.kind IS NOT NULL"
-)
-
-
-async def overdue(connection: AsyncConnection, now: datetime, limit: int | None = None) -> list[Overdue]:
-    """Return the promises that are broken at an instant, the longest overdue first."""
-    result = await connection.execute(
-        text(
-            "SELECT incident.id, clock.unit, clock.name, clock.due_at, clock.department, kind, category, "
-            f"community, place, description, status, escalations {_OVERDUE} "
-            "ORDER BY clock.due_at, incident.id, clock.department, clock.name LIMIT :limit"
-        ),
-        {"now": now, "limit": limit},
-    )
-    return [Overdue(*each) for each in result]
-
-
 async def count_overdue(connection: AsyncConnection, now: datetime) -> int:
     """Return how many promises are broken at an instant."""
-    statement = text(f"SELECT count(*) {_OVERDUE}")
+    statement = text("SELECT count(*) FROM ledger.clock WHERE due_at <= :now")
     return int(await connection.scalar(statement, {"now": now}) or 0)
 
 
@@ -200,10 +77,7 @@ async def burdens(connection: AsyncConnection, now: datetime) -> list[Burden]:
     """Return what each department owes and has done, whoever has most overdue first."""
     result = await connection.execute(
         text(
-            "SELECT department, count(*) FILTER (WHERE owed), "
-            "count(*) FILTER (WHERE EXISTS (SELECT 1 FROM ledger.clock WHERE clock.incident = obligation.incident "
-            "AND clock.department = obligation.department AND clock.unit = obligation.department "
-            "AND clock.due_at <= :now)) AS overdue, "
+            "SELECT department, count(*) FILTER (WHERE owed), count(*) FILTER (WHERE due_at <= :now) AS overdue, "
             "count(*) FILTER (WHERE late), count(*) FILTER (WHERE status = 'confirmed') "
             "FROM ledger.obligation GROUP BY department ORDER BY overdue DESC, 2 DESC, department"
         ),
@@ -221,14 +95,28 @@ async def history(connection: AsyncConnection, incident: UUID) -> list[Line]:
     return [Line(*each) for each in result]
 
 
+def between(prefix: str) -> tuple[UUID, UUID] | None:
+    """Return the first and the last id that begin like this; None where none does."""
+    try:
+        first, last = (UUID(prefix + rest[len(prefix) :]) for rest in (_FIRST, _LAST))
+    except ValueError:
+        return None
+    # The class takes hyphens anywhere.
+    return (first, last) if str(first).startswith(prefix.lower()) else None
+
+
 async def matching(connection: AsyncConnection, prefix: str) -> list[UUID]:
     """Return the incidents whose id begins like this (hexadecimal digits and hyphens), a few at most."""
+    found = between(prefix)
+    if found is None:
+        return []
+    first, last = found
     result = await connection.execute(
         text(
-            "SELECT DISTINCT incident FROM ledger.entry WHERE CAST(incident AS text) LIKE :prefix || '%' "
+            "SELECT DISTINCT incident FROM ledger.entry WHERE incident BETWEEN :first AND :last "
             "ORDER BY incident LIMIT :limit"
         ),
-        {"prefix": prefix.lower(), "limit": MOST_MATCHES},
+        {"first": first, "last": last, "limit": MOST_MATCHES},
     )
     return list(result.scalars())
 
@@ -237,7 +125,7 @@ async def known(connection: AsyncConnection, reports: Sequence[UUID]) -> set[UUI
     """Return those of the reports that have an incident, their own or another's."""
     result = await connection.execute(
         text(
-            "SELECT id FROM ledger.incident WHERE id = ANY(CAST(:ids AS uuid[])) AND kind IS NOT NULL "
+            "SELECT id FROM ledger.fate WHERE id = ANY(CAST(:ids AS uuid[])) "
             "UNION SELECT report FROM ledger.repeat WHERE report = ANY(CAST(:ids AS uuid[]))"
         ),
         {"ids": list(reports)},

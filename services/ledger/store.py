@@ -5,7 +5,7 @@ A rebuild fills the same tables in another schema first, so everything here is m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -30,8 +30,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.incident import Entry, Inspected
 from schemas.topics import JOURNAL
-from services.domain.clocks import BY_ITSELF, OF_THE_STREET
-from services.domain.incident import Incident, Obligation, evolve
+from services.domain.incident import Incident, evolve
+from services.ledger.derived import (
+    due_at_of,
+    late_of,
+    lead_of,
+    obligations_of,
+    owners_of,
+    place_of,
+    promises_of,
+    repeats_of,
+)
+from services.ledger.fates import Fates
+from services.ledger.wordings import Wordings
 from services.runtime.bulk import Insertion
 from services.runtime.journal import Journal
 from services.runtime.states import Derived, States
@@ -61,13 +72,14 @@ class Walked:
 class Book:
     """What is known under one id: the folded state, and the entries that came before an earlier one did (`ahead`).
 
-    `fresh` and `walked` are what has yet to be written.
+    `fresh` and `walked` are what has yet to be written; `known` is the state that was written last.
     """
 
     state: Incident
     ahead: Mapping[int, Told] = field(default_factory=dict)
     fresh: tuple[Told, ...] = ()
     walked: Walked | None = None
+    known: Incident | None = None
 
 
 def record(book: Book, told: Told) -> Book:
@@ -82,71 +94,30 @@ def record(book: Book, told: Told) -> Book:
     return replace(book, state=state, ahead=ahead, fresh=(*book.fresh, told))
 
 
-# --- what is derived from a state ------------------------------------------------------------------------------------
-
-
-APPROVER = ""
-"""Who owes an approval depends on the configuration, which the history doesn't hold."""
-
-
-def _clocks(state: Incident) -> list[tuple[str, str, str, datetime]]:
-    """Return (department, name, who owes, due_at) of each clock that somebody breaks by letting it pass."""
-    own = [("", name, state.street, clock.due_at) for name, clock in state.clocks.items() if name not in BY_ITSELF]
-    owed = [
-        (each.department, name, _debtor(state, each, name), clock.due_at)
-        for each in state.obligations.values()
-        for name, clock in each.clocks.items()
-        if name not in BY_ITSELF
-    ]
-    return [*own, *owed]
-
-
-def _debtor(state: Incident, owed: Obligation, name: str) -> str:
-    if name == "approve":
-        return APPROVER
-    if name == "confirm" and owed.section:
-        return state.community
-    return state.street if name in OF_THE_STREET else owed.department
-
-
-def _due_at(state: Incident) -> datetime | None:
-    return min((due_at for *_, due_at in _clocks(state)), default=None)
-
-
-def _late(state: Incident) -> bool:
-    return bool(state.late) or any(each.late for each in state.obligations.values())
-
-
-def _lead(state: Incident) -> Obligation | None:
-    """Return who leads, or led: an obligation that is done has an owner still."""
-    kept = [each for each in state.obligations.values() if each.status != "withdrawn"]
-    return next((each for each in kept if each.role == "lead"), kept[0] if kept else None)
-
-
-def _owners(state: Incident) -> str | None:
-    lead = _lead(state)
-    return f"{lead.owner.leader} · {lead.owner.section} · {lead.owner.officer}" if lead else None
-
-
-def _place(state: Incident) -> str | None:
-    place = state.report.place if state.report else None
-    return (place.estate or place.address) if place else None
+Changes = Mapping[UUID, tuple[Incident | None, Incident]]
+"""Incidents as they were last written, None where they were not, and as they are."""
 
 
 class Child:
-    """A table of what an incident holds many of, written anew with its incident."""
+    """A table of what an incident holds many of; `of` returns its rows, without the incident's id, in their order."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, of: Callable[[Incident], Sequence[tuple[Any, ...]]]) -> None:
         self.table = table
+        self._of = of
         self._insert = Insertion(table)
+        self._delete = text(f"DELETE FROM {table.fullname} WHERE incident = ANY(CAST(:ids AS uuid[]))")  # noqa: S608 - our own names
 
-    async def write(self, connection: AsyncConnection, ids: Sequence[UUID], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Replace the rows of these incidents."""
-        schema, name = self.table.schema, self.table.name
-        await connection.execute(
-            text(f"DELETE FROM {schema}.{name} WHERE incident = ANY(CAST(:ids AS uuid[]))"),  # noqa: S608 - our own names
-            {"ids": list(ids)},
-        )
+    async def write(self, connection: AsyncConnection, changes: Changes) -> None:
+        """Replace the rows of those incidents whose rows have changed."""
+        stale: list[UUID] = []
+        rows: list[tuple[Any, ...]] = []
+        for key, (before, after) in changes.items():
+            old, new = self._of(before) if before else [], self._of(after)
+            if old != new:
+                stale += [key] if old else []
+                rows += [(key, *each) for each in new]
+        if stale:
+            await connection.execute(self._delete, {"ids": stale})
         await self._insert.write(connection, rows)
 
 
@@ -164,15 +135,15 @@ class Store:
             Derived("kind", Text(), lambda state: state.report and state.report.kind, nullable=True),
             Derived("category", Text(), lambda state: state.report and state.report.category, nullable=True),
             Derived("description", Text(), lambda state: state.report and state.report.description, nullable=True),
-            Derived("place", Text(), _place, nullable=True),
+            Derived("place", Text(), place_of, nullable=True),
             Derived("community", Text(), lambda state: state.community),
             Derived("street", Text(), lambda state: state.street),
             Derived("owned", Boolean(), lambda state: state.owned),
-            Derived("lead", Text(), lambda state: lead.department if (lead := _lead(state)) else None, nullable=True),
-            Derived("owners", Text(), _owners, nullable=True),
+            Derived("lead", Text(), lambda state: lead.department if (lead := lead_of(state)) else None, nullable=True),
+            Derived("owners", Text(), owners_of, nullable=True),
             Derived("reported_at", _TIME, lambda state: state.reported_at, nullable=True),
-            Derived("due_at", _TIME, _due_at, nullable=True),
-            Derived("late", Boolean(), _late),
+            Derived("due_at", _TIME, due_at_of, nullable=True),
+            Derived("late", Boolean(), late_of),
             Derived("escalations", Integer(), lambda state: state.escalations),
             Derived("reopened", Integer(), lambda state: state.reopened),
             Derived("attached_to", Uuid(), lambda state: state.attached_to, nullable=True),
@@ -214,7 +185,9 @@ class Store:
                 Column("round", Integer, nullable=False),
                 Column("owed", Boolean, nullable=False),
                 Column("late", Boolean, nullable=False),
-            )
+                Column("due_at", _TIME),
+            ),
+            obligations_of,
         )
         self.clocks = Child(
             Table(
@@ -226,7 +199,13 @@ class Store:
                 Column("name", Text, primary_key=True),
                 Column("unit", Text, nullable=False),
                 Column("due_at", _TIME, nullable=False),
-            )
+                # Of its incident.
+                Column("category", Text),
+                Column("community", Text, nullable=False),
+                Column("status", Text),
+                Column("lead", Text),
+            ),
+            promises_of,
         )
         self.repeats = Child(
             Table(
@@ -235,12 +214,20 @@ class Store:
                 Column("incident", Uuid, primary_key=True),
                 Column("report", Uuid, primary_key=True),
                 Column("community", Text, nullable=False),
-            )
+            ),
+            repeats_of,
         )
+        self.fates = Fates(metadata)
+        self.wordings = Wordings(metadata)
         self._insert_entries = Insertion(self.entries)
         self._insert_inspections = Insertion(self.inspections, "ON CONFLICT (id) DO NOTHING")
-        Index("incident_kind", self.incidents.table.c.kind, self.incidents.table.c.reported_at)
-        Index("clock_due", self.clocks.table.c.due_at)
+        clock = self.clocks.table.c
+        Index("clock_due", clock.due_at, clock.incident, clock.department, clock.name)
+        # What broke at one instant in one incident is little enough to be put in order afterwards.
+        Index("clock_category", clock.category, clock.due_at, clock.incident)
+        Index("clock_community", clock.community, clock.due_at, clock.incident)
+        Index("clock_status", clock.status, clock.due_at, clock.incident)
+        Index("clock_lead", clock.lead, clock.due_at, clock.incident)
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -252,6 +239,8 @@ class Store:
             self.obligations.table,
             self.clocks.table,
             self.repeats.table,
+            self.fates.table,
+            self.wordings.table,
         )
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Book]:
@@ -269,30 +258,33 @@ class Store:
         for row in rows:
             told = Told(row.at, read_entry(row.type, row.data))
             ahead.setdefault(row.incident, {})[told.entry.version] = told
-        return {key: Book(states.get(key) or Incident(key), ahead.get(key, {})) for key in states.keys() | ahead.keys()}
+        return {
+            key: Book(states.get(key) or Incident(key), ahead.get(key, {}), known=states.get(key))
+            for key in states.keys() | ahead.keys()
+        }
 
     async def save(self, connection: AsyncConnection, books: Mapping[UUID, tuple[int, Book]]) -> None:
         """Write what is new in bulk, each book with its shard."""
         await self._write_walked(connection, [book for _, book in books.values() if book.walked])
         await self._write_entries(connection, [book for _, book in books.values() if book.fresh])
         # Nothing is folded while the very first entry is missing.
-        folded = {key: (shard, book.state) for key, (shard, book) in books.items() if book.fresh and book.state.version}
+        folded = {
+            key: (shard, book)
+            for key, (shard, book) in books.items()
+            if book.state.version and book.state is not book.known
+        }
         if folded:
             await self._write_folded(connection, folded)
 
-    async def _write_folded(self, connection: AsyncConnection, folded: Mapping[UUID, tuple[int, Incident]]) -> None:
-        await self.incidents.save(connection, folded)
-        states = [state for _, state in folded.values()]
-        owed = [
-            (state.id, each.department, each.role, each.status, each.round, each.open, bool(each.late))
-            for state in states
-            for each in state.obligations.values()
-        ]
-        ids = list(folded)
-        await self.obligations.write(connection, ids, owed)
-        await self.clocks.write(connection, ids, [(state.id, *clock) for state in states for clock in _clocks(state)])
-        attached = [(state.id, each.report, each.community) for state in states for each in state.repeats]
-        await self.repeats.write(connection, ids, attached)
+    async def _write_folded(self, connection: AsyncConnection, folded: Mapping[UUID, tuple[int, Book]]) -> None:
+        await self.incidents.save(connection, {key: (shard, book.state) for key, (shard, book) in folded.items()})
+        changes = {key: (book.known, book.state) for key, (_, book) in folded.items()}
+        for child in (self.obligations, self.clocks, self.repeats):
+            await child.write(connection, changes)
+        opened = (after for before, after in changes.values() if before is None or before.report is None)
+        await self.wordings.write(connection, opened)
+        # Last, since repeats are settled from all the others, and wait for others who do the same.
+        await self.fates.write(connection, changes)
 
     async def _write_entries(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
         rows = [

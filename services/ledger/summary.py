@@ -9,11 +9,13 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.domain.figures import Fate, Figures, count, fates
+from services.domain.figures import Figures, Tally, add_up
 from services.ledger import queries
+from services.ledger.asking import KIND_OF, Asked
+from services.ledger.lists import Item, Overdue, page
 from services.ledger.lost import lost
 from services.ledger.names import Names, names_of
-from services.ledger.queries import Burden, Item, Overdue
+from services.ledger.queries import Burden
 from services.ledger.reading import Unreadable
 from services.runtime.clock import Clock, open_clock
 from services.runtime.database import connect
@@ -97,27 +99,31 @@ async def glance(engine: AsyncEngine, clock: Clock, names: Names, lost: int | No
 async def _taken(
     connection: AsyncConnection, now: datetime, *, sample: bool, names: Names, lost: int | None, trouble: str
 ) -> Summary:
-    rows = await queries.rows(connection)
-    all_fates = list(fates(rows))
-    unowned = [fate for fate in all_fates if fate.unowned]
+    tallies = await queries.tallies(connection)
+    figures = add_up(
+        tallies,
+        inspections=await queries.inspections(connection),
+        lost=lost,
+        duplicates=await queries.duplicates(connection),
+    )
     return Summary(
         at=now,
         sample=sample,
-        figures=count(rows, inspections=await queries.inspections(connection), lost=lost),
-        unowned_total=len(unowned),
-        unowned=await queries.items(connection, unowned[:SHOWN]),
+        figures=figures,
+        unowned_total=sum(each.many for each in tallies if each.unowned),
+        unowned=(await page(connection, Asked("unowned", limit=SHOWN), now)).items,
         overdue_total=await queries.count_overdue(connection, now),
-        overdue=await queries.overdue(connection, now, SHOWN),
-        lists=[_counts(kind, all_fates) for kind in queries.KIND_OF.values()],
+        overdue=(await page(connection, Asked("overdue", limit=SHOWN), now)).overdue,
+        lists=[_counts(kind, tallies) for kind in KIND_OF.values()],
         burdens=await queries.burdens(connection, now),
         names=names,
         trouble=trouble,
     )
 
 
-def _counts(kind: str, all_fates: Sequence[Fate]) -> Counts:
+def _counts(kind: str, tallies: Sequence[Tally]) -> Counts:
     found: dict[str, Counter[str]] = {}
-    for fate in all_fates:
-        if fate.row.kind == kind:
-            found.setdefault(fate.row.community, Counter())[fate.status] += 1
+    for each in tallies:
+        if each.kind == kind:
+            found.setdefault(each.community, Counter())[each.status] += each.many
     return Counts(kind, {community: dict(found[community]) for community in sorted(found)})

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.ledger.lists import Item, Overdue
 from services.ledger.names import Names
-from services.ledger.queries import Item, Line, Overdue
+from services.ledger.queries import Line
 from services.ledger.summary import Counts, Summary
 from services.ledger.words import (
     DEADLINES,

@@ -160,7 +160,7 @@ def test_the_figures_add_up(rows: list[Row]) -> None:
     """Whatever the rows: everything collected is owned, refused or without an owner, and no part exceeds its whole."""
     figures = counted(*rows)
     listed = figures.collected.demand + figures.collected.suggestion
-    refused = [fate for fate in fates(rows) if fate.refused and not fate.owned]
+    refused = [fate for fate in fates(rows) if fate.status == "refused" and not fate.owned]
     in_lists = sum(fate.row.kind in {"demand", "suggestion"} for fate in refused)
     hazards = sum(fate.row.kind == "hazard" for fate in refused)
     assert listed == figures.assigned + figures.unowned.demand_or_suggestion + in_lists

@@ -240,8 +240,11 @@ async def test_the_page_is_safe_and_complete(house: House, page: httpx.AsyncClie
         assert "\x1b" not in what
         assert "\u202e" not in what
         for name in ("demands", "unowned", "overdue"):
-            lines = (await page.get(f"/api/lists/{name}")).json()
-            assert str(history.id) in {each["id"] for each in lines}
+            lines = (await page.get(f"/api/lists/{name}", params={"q": str(history.id), "status": "received"})).json()
+            assert str(history.id) in {each["id"] for each in lines["rows"]}
+            assert lines["next"] is None
+        refused = await page.get("/api/lists/demands", params={"q": "水"})
+        assert (refused.status_code, list(refused.json())) == (400, ["error"])
         assert (await page.get(f"/api/incidents/{uuid4()}")).status_code == 404
         assert (await page.get("/api/incidents/other")).status_code == 404
         assert (await page.get("/api/lists/everything")).status_code == 404

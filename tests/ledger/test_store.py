@@ -8,8 +8,10 @@ import pytest
 
 from schemas import decision, response
 from schemas.incident import ActRefused
-from services.domain.figures import count
+from services.domain.figures import add_up
 from services.ledger import queries
+from services.ledger.asking import Asked
+from services.ledger.lists import page
 from services.ledger.names import Names
 from services.ledger.store import journal, store
 from services.ledger.summary import glance
@@ -127,7 +129,7 @@ async def test_only_whoever_owes_breaks_a_promise(books: Books) -> None:
     await books.write(waiting, closing)
     far = START + timedelta(days=5)
     async with books.engine.connect() as connection:
-        overdue = await queries.overdue(connection, far)
+        overdue = (await page(connection, Asked("overdue"), far)).overdue
         assert await queries.count_overdue(connection, far) == len(overdue)
     assert {(each.id, each.department, each.deadline, each.unit) for each in overdue} == {
         (waiting.id, "water", "confirm", "dongsheng"),
@@ -141,9 +143,10 @@ async def test_overdue_is_by_due_at(books: Books) -> None:
     await books.write(late, early)
     decided_by = early.folded.clocks["decide"].due_at
     async with books.engine.connect() as connection:
-        assert not await queries.overdue(connection, decided_by - timedelta(microseconds=1))
-        first = await queries.overdue(connection, decided_by)
-        both = await queries.overdue(connection, decided_by + timedelta(days=1))
+        asked = Asked("overdue")
+        assert not (await page(connection, asked, decided_by - timedelta(microseconds=1))).overdue
+        first = (await page(connection, asked, decided_by)).overdue
+        both = (await page(connection, asked, decided_by + timedelta(days=1))).overdue
     assert [each.id for each in first] == [early.id]
     assert [each.id for each in both] == [early.id, late.id]
 
@@ -171,9 +174,10 @@ async def test_a_repeat_is_counted_with_its_first(books: Books) -> None:
     first.called().solved().answered()
     await books.write(first, repeat)
     async with books.engine.connect() as connection:
-        rows = await queries.rows(connection)
-        items = await queries.items(connection, queries.chosen("demands", rows))
-    figures = count(rows, inspections=0, lost=0)
+        tallies = await queries.tallies(connection)
+        many = await queries.duplicates(connection)
+        items = (await page(connection, Asked("demands"), START)).items
+    figures = add_up(tallies, inspections=0, lost=0, duplicates=many)
     assert (figures.collected.demand, figures.solved, figures.answered, figures.duplicates) == (2, 2, 2, 0)
     assert {(each.id, each.incident, each.status, each.lead) for each in items} == {
         (first.id, first.id, "answered", "water"),
@@ -198,7 +202,7 @@ async def test_what_is_said_of_nothing_is_in_no_list(books: Books) -> None:
     refused = ActRefused(version=1, cause=uuid4(), who="department.water", by="officer", act="x", reason="never opened")
     await books.hear([cause(each) for each in told(uuid4(), history.id, START, [refused])])
     async with books.engine.connect() as connection:
-        assert not await queries.rows(connection)
+        assert not await queries.tallies(connection)
         assert not await queries.known(connection, [history.id])
         assert [line.type for line in await queries.history(connection, history.id)] == [ActRefused.type]
 
@@ -210,4 +214,6 @@ async def test_a_history_is_found_by_its_beginning(books: Books) -> None:
     async with books.engine.connect() as connection:
         assert await queries.matching(connection, str(one.id)[:8].upper()) == [one.id]
         assert set(await queries.matching(connection, "")) == {one.id, two.id}
+        assert await queries.matching(connection, str(one.id)[:20]) == [one.id]
+        assert not await queries.matching(connection, str(one.id).replace("-", "")[:20])
         assert len(await queries.history(connection, one.id)) == len(causes(one))

@@ -1,0 +1,88 @@
+"""What the ledger's columns hold of a state: pure, and the same for whoever asks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from services.domain.clocks import BY_ITSELF, OF_THE_STREET
+from services.domain.incident import Incident, Obligation
+
+APPROVER = ""
+"""Who owes an approval depends on the configuration, which the history doesn't hold."""
+
+
+def clocks_of(state: Incident) -> list[tuple[str, str, str, datetime]]:
+    """Return (department, name, who owes, due_at) of each clock that somebody breaks by letting it pass."""
+    own = [("", name, state.street, clock.due_at) for name, clock in state.clocks.items() if name not in BY_ITSELF]
+    owed = [
+        (each.department, name, _debtor(state, each, name), clock.due_at)
+        for each in state.obligations.values()
+        for name, clock in each.clocks.items()
+        if name not in BY_ITSELF
+    ]
+    return [*own, *owed]
+
+
+def promises_of(state: Incident) -> list[tuple[str, str, str, datetime, str | None, str, str | None, str | None]]:
+    """Return each of the clocks with the incident's community, category, status and lead, by which it is asked for."""
+    lead = lead_of(state)
+    category = state.report.category if state.report else None
+    about = category, state.community, state.status, lead.department if lead else None
+    return [(*clock, *about) for clock in clocks_of(state)]
+
+
+def _debtor(state: Incident, owed: Obligation, name: str) -> str:
+    if name == "approve":
+        return APPROVER
+    if name == "confirm" and owed.section:
+        return state.community
+    return state.street if name in OF_THE_STREET else owed.department
+
+
+def obligations_of(state: Incident) -> list[tuple[str, str, str, int, bool, bool, datetime | None]]:
+    """Return (department, role, status, round, owed, late, due_at) of each obligation.
+
+    `due_at` is the first deadline that the department itself owes, None where it owes none.
+    """
+    first: dict[str, datetime] = {}
+    for department, _, unit, due_at in clocks_of(state):
+        if unit == department:
+            first[department] = min(due_at, first.get(department, due_at))
+    return [
+        (each.department, each.role, each.status, each.round, each.open, bool(each.late), first.get(each.department))
+        for each in state.obligations.values()
+    ]
+
+
+def repeats_of(state: Incident) -> list[tuple[UUID, str]]:
+    """Return (report, community) of each report attached to it."""
+    return [(each.report, each.community) for each in state.repeats]
+
+
+def due_at_of(state: Incident) -> datetime | None:
+    """Return the first deadline of all that run."""
+    return min((due_at for *_, due_at in clocks_of(state)), default=None)
+
+
+def late_of(state: Incident) -> bool:
+    """Tell whether any deadline ever passed unkept."""
+    return bool(state.late) or any(each.late for each in state.obligations.values())
+
+
+def lead_of(state: Incident) -> Obligation | None:
+    """Return who leads, or led: an obligation that is done has an owner still."""
+    kept = [each for each in state.obligations.values() if each.status != "withdrawn"]
+    return next((each for each in kept if each.role == "lead"), kept[0] if kept else None)
+
+
+def owners_of(state: Incident) -> str | None:
+    """Return the people who answer for it at whoever leads."""
+    lead = lead_of(state)
+    return f"{lead.owner.leader} · {lead.owner.section} · {lead.owner.officer}" if lead else None
+
+
+def place_of(state: Incident) -> str | None:
+    """Return where it is, in words."""
+    place = state.report.place if state.report else None
+    return (place.estate or place.address) if place else None

@@ -1,0 +1,253 @@
+"""The lists, a page at a time: each by one index, and searched by whichever of two ways costs less.
+
+What few reports say is looked up by its grams, and then put in order. What many say would have to be read as a whole
+before the first line is known; so the list is read in its order instead, and no further than `WALKED` lines. Such a
+page may hold fewer lines than were asked for, or none, and still have a next one: only `next` tells where a list ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.domain.figures import ANSWERED
+from services.domain.wording import grams_of, marks
+from services.ledger.asking import KIND_OF, Asked, Place
+from services.ledger.queries import between
+
+FEW = 3_000
+"""What no more reports say is looked up."""
+GLIMPSED = 600
+"""How many lines of a list without filters are compared first: what everybody says is soon found."""
+WALKED = 3_000
+"""How many lines are compared with what is searched for, at most, for one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a list: a report with its incident; all instants are UTC.
+
+    `status`, `owned` and the owners are those of the incident it lives in, which `incident` names.
+    """
+
+    id: UUID
+    incident: UUID | None
+    kind: str
+    category: str
+    community: str
+    place: str | None
+    description: str
+    reported_at: datetime
+    status: str
+    owned: bool
+    lead: str | None
+    owners: str | None
+    due_at: datetime | None
+    late: bool
+    escalations: int
+    reopened: int
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """One promise that is broken now: whose (`unit`, empty for whoever approves), which, and since when (UTC).
+
+    `department` names the obligation it belongs to; empty where it is the incident's own.
+    """
+
+    id: UUID
+    unit: str
+    deadline: str
+    due_at: datetime
+    department: str
+    kind: str
+    category: str
+    community: str
+    place: str | None
+    description: str
+    status: str
+    escalations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some lines of a list, the longest waiting first, and after which place the next ones come (None: no more)."""
+
+    items: Sequence[Item]
+    overdue: Sequence[Overdue]
+    next: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a list's lines are found: `place` names the columns no two lines share, in order, `id` the incident's."""
+
+    table: str
+    id: str
+    place: tuple[str, ...]
+    more: tuple[str, ...]
+
+
+# The columns of a place lie in every index, so that no row is looked at which is not shown.
+_REPORTS = _Source("fate", "id", ("reported_at", "id"), ())
+_PROMISES = _Source("clock", "incident", ("due_at", "incident", "department", "name"), ("unit",))
+_COLUMN_OF: Mapping[str, str] = {"department": "lead"}
+
+
+async def page(connection: AsyncConnection, asked: Asked, now: datetime) -> Page:
+    """Return a part of a list, as it is at an instant (UTC)."""
+    query = _Query(asked, now)
+    if asked.searches:
+        found, following = await query.search(connection)
+    else:
+        found, following = await query.read(connection)
+    if asked.name == "overdue":
+        return Page([], await _overdue(connection, found), following)
+    return Page(await _items(connection, found), [], following)
+
+
+async def every(connection: AsyncConnection, asked: Asked, now: datetime) -> Sequence[Item] | Sequence[Overdue]:
+    """Return all lines of a list from a place on, read page by page."""
+    items: list[Item] = []
+    broken: list[Overdue] = []
+    following: Asked | None = asked
+    while following:
+        found = await page(connection, following, now)
+        items += found.items
+        broken += found.overdue
+        following = replace(following, after=found.next) if found.next else None
+    return broken if asked.name == "overdue" else items
+
+
+class _Query:
+    """The statements of one question."""
+
+    def __init__(self, asked: Asked, now: datetime) -> None:
+        self._asked = asked
+        self._source = _PROMISES if asked.name == "overdue" else _REPORTS
+        self._values: dict[str, Any] = {"many": asked.limit + 1, **asked.filters}
+        self._conditions = [f"{_COLUMN_OF.get(name, name)} = :{name}" for name in asked.filters]
+        if asked.name == "overdue":
+            self._conditions.append("due_at <= :now")
+            self._values["now"] = now
+        elif asked.name == "unowned":
+            self._conditions.append("NOT owned AND status <> 'refused'")
+        else:
+            self._conditions.append("kind = :kind")
+            self._values["kind"] = KIND_OF[asked.name]
+        if asked.after:
+            names = [f"after_{number}" for number in range(len(asked.after))]
+            self._conditions.append(f"({', '.join(self._source.place)}) > ({', '.join(f':{each}' for each in names)})")
+            self._values |= dict(zip(names, asked.after, strict=True))
+
+    async def read(self, connection: AsyncConnection, *more: str) -> tuple[Sequence[Row[Any]], Place | None]:
+        """Return the lines and what follows them, by the lists' own indexes, with more conditions if there are any."""
+        return self._cut((await connection.execute(text(self._select("LIMIT :many", *more)), self._values)).all())
+
+    async def search(self, connection: AsyncConnection) -> tuple[Sequence[Row[Any]], Place | None]:
+        """Return the same of what is searched for."""
+        if not self._asked.filters:
+            glimpsed = await self._walk(connection, GLIMPSED)
+            if len(glimpsed) > self._asked.limit:
+                return self._cut(glimpsed)
+        few = await self._few(connection)
+        if few is not None:
+            self._values["ids"] = few
+            return await self.read(connection, f"{self._source.id} = ANY(CAST(:ids AS uuid[]))")
+        found, following = self._cut(await self._walk(connection, WALKED))
+        return found, following or await self._reached(connection)
+
+    async def _few(self, connection: AsyncConnection) -> list[UUID] | None:
+        """Return the reports that may be meant; None where there are many."""
+        asked, values = self._asked, self._values
+        fixed = [(name, asked.filters[name]) for name in ("category", "community") if name in asked.filters]
+        if asked.name in KIND_OF:
+            fixed.append(("kind", KIND_OF[asked.name]))
+        values |= {"grams": [*marks(*fixed), *grams_of(asked.words)], "few": FEW + 1}
+        said = f"SELECT id FROM ledger.wording WHERE grams @> CAST(:grams AS int[]) AND {self._said()} LIMIT :few"  # noqa: S608 - our own names
+        ways = [f"({said})"]
+        if self._named():
+            ways.append("(SELECT id FROM ledger.fate WHERE id BETWEEN :first AND :last LIMIT :few)")
+        found = (await connection.execute(text(" UNION ".join(ways)), values)).scalars().all()
+        return list(found) if len(found) <= FEW else None
+
+    async def _walk(self, connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
+        """Return those of the next lines of the list that have what is searched for."""
+        self._values["walked"] = most
+        # Asked for each line by itself: joined, the database might read all that anybody ever said.
+        statement = (
+            f"SELECT walked.* FROM ({self._select('LIMIT :walked')}) AS walked "  # noqa: S608 - our own names
+            f"CROSS JOIN LATERAL (SELECT FROM ledger.wording WHERE wording.id = walked.{self._source.id} "
+            f"AND {self._meant()} LIMIT 1) AS meant ORDER BY {', '.join(self._source.place)} LIMIT :many"
+        )
+        return (await connection.execute(text(statement), self._values)).all()
+
+    async def _reached(self, connection: AsyncConnection) -> Place | None:
+        """Return how far the last walk came; None where it came to the end."""
+        last = (await connection.execute(text(self._select("LIMIT 1 OFFSET :walked - 1")), self._values)).first()
+        return self._place(last) if last else None
+
+    def _select(self, limit: str, *more: str) -> str:
+        source = self._source
+        return (
+            f"SELECT {', '.join([*source.place, *source.more])} FROM ledger.{source.table} "  # noqa: S608 - our own names
+            f"WHERE {' AND '.join([*self._conditions, *more])} ORDER BY {', '.join(source.place)} {limit}"
+        )
+
+    def _said(self) -> str:
+        words = self._asked.words
+        self._values |= {f"word_{number}": word for number, word in enumerate(words)}
+        return " AND ".join(f"strpos(wording.text, :word_{number}) > 0" for number in range(len(words)))
+
+    def _named(self) -> bool:
+        ends = between(self._asked.prefix) if self._asked.prefix else None
+        if ends:
+            self._values |= dict(zip(("first", "last"), ends, strict=True))
+        return bool(ends)
+
+    def _meant(self) -> str:
+        return f"(wording.id BETWEEN :first AND :last OR {self._said()})" if self._named() else self._said()
+
+    def _cut(self, rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Place | None]:
+        limit = self._asked.limit
+        return rows[:limit], self._place(rows[limit - 1]) if len(rows) > limit else None
+
+    def _place(self, row: Row[Any]) -> Place:
+        at, incident, *rest = (getattr(row, name) for name in self._source.place)
+        return (at, incident, *rest)
+
+
+_ITEMS = text(
+    "SELECT own.id, fate.home, own.kind, own.category, own.community, own.place, own.description, own.reported_at, "
+    "fate.status, fate.owned, home.lead, home.owners, home.due_at, home.late, home.escalations, home.reopened, "
+    "fate.status = ANY(CAST(:answers AS text[])) FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, number) JOIN ledger.fate USING (id) "
+    "JOIN ledger.incident AS own USING (id) JOIN ledger.incident AS home ON home.id = coalesce(fate.home, fate.id) "
+    "ORDER BY wanted.number"
+)
+
+
+async def _items(connection: AsyncConnection, found: Sequence[Row[Any]]) -> list[Item]:
+    rows = await connection.execute(_ITEMS, {"ids": [each.id for each in found], "answers": sorted(ANSWERED)})
+    return [Item(*row) for row in rows]
+
+
+_ABOUT = text(
+    "SELECT id, kind, category, community, place, description, status, escalations "
+    "FROM ledger.incident WHERE id = ANY(CAST(:ids AS uuid[]))"
+)
+
+
+async def _overdue(connection: AsyncConnection, found: Sequence[Row[Any]]) -> list[Overdue]:
+    rows = await connection.execute(_ABOUT, {"ids": list({row.incident for row in found})})
+    about = {row.id: row[1:] for row in rows}
+    return [
+        Overdue(each.incident, each.unit, each.name, each.due_at, each.department, *about[each.incident])
+        for each in found
+    ]
