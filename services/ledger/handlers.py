@@ -35,7 +35,7 @@ class LedgerDesk:
 
     def keep(self, state: Book) -> Book | None:
         """Keep a book with nothing left to write; a round of inspection is told once."""
-        return None if state.walked else replace(state, fresh=())
+        return None if state.walked else replace(state, fresh=(), known=state.state if state.state.version else None)
 
     def decide(self, state: Book | None, happening: Cause) -> tuple[Book | None, Sequence[Message]]:
         """Return the book with one more entry, by the version the router gave it, whenever it arrives."""

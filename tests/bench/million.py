@@ -1,8 +1,8 @@
 """A database with as many open incidents as are asked for, as the house would have them after months of work.
 
-A few dozen lives are lived by the rooms' own desks (tests.bench.templates), and then the text of their rows, as COPY writes
-it, is multiplied: ids, instants, the shard and the place in a journal become each copy's own. So every column is filled
-as its room fills it, and a table needs no word here as long as it has a row, or several, for an incident.
+A few dozen lives are lived by the rooms' own desks (tests.bench.templates), and then the text of their rows, as COPY
+writes it, is multiplied: ids, instants, the shard and the place in a journal become each copy's own. So every column is
+filled as its room fills it, and a table needs no word here as long as it has a row, or several, for an incident.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class Service:
         event = parse(message.body, FACTS)
         record: ConsumerRecord = message.raw_message
         at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-        said = Said(cause_id(event.id, TOPIC), "street", STREET, at, event.data)
+        said = Said(cause_id(event.subject, event.id, TOPIC), "street", STREET, at, event.data)
         for topic, told in await self._work(event.subject, said):
             await self._broker.publish(dump(told), topic, key=str(told.subject).encode(), headers=HEADERS)
 
