@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run check test bench lock
+.PHONY: help setup setup-dev setup-bench run check test bench lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,8 @@ setup: $(VENV)/.runtime ## make .venv with what running the house needs
 
 setup-dev: $(VENV)/.dev ## the same, with what checking and testing need
 
+setup-bench: $(VENV)/.bench ## the same, with what the house is measured against
+
 run: setup ## start the whole house on this machine; ARGS="--help" shows its options
 	exec $(BIN)/python -m services.local $(ARGS)
 
@@ -44,13 +46,14 @@ check: setup-dev ## lint, format, types and the rules about imports
 test: setup-dev check ## check, then every test; ARGS="-k router" chooses some
 	exec $(BIN)/python -m pytest $(ARGS)
 
-bench: setup-dev ## measure throughput and latency on this machine
+bench: setup-bench ## measure throughput and latency on this machine
 	exec $(BIN)/python -m tests.bench $(ARGS)
 
-lock: ## choose the newest versions again and write both locks (needs uv)
+lock: ## choose the newest versions again and write the locks (needs uv)
 	command -v uv >/dev/null || { echo "make lock: uv is not installed: install it (pip install uv), then run make lock again." >&2; exit 1; }
 	$(LOCK) --upgrade --output-file deploy/requirements.txt >/dev/null
 	$(LOCK) --upgrade --extra dev --output-file deploy/requirements-dev.txt >/dev/null
+	$(LOCK) --upgrade --extra dev --extra bench --output-file deploy/requirements-bench.txt >/dev/null
 
 # pip is the last part of a new environment to be there: one cut short is made again.
 $(BIN)/pip:
@@ -66,3 +69,8 @@ $(VENV)/.runtime: deploy/requirements.txt pyproject.toml | $(BIN)/pip
 $(VENV)/.dev: deploy/requirements-dev.txt deploy/requirements.txt pyproject.toml | $(BIN)/pip
 	$(call install,deploy/requirements-dev.txt)
 	touch $(VENV)/.runtime $@
+
+# What is compared with wants older packages here and there (click), so whoever only checks and tests is spared them.
+$(VENV)/.bench: deploy/requirements-bench.txt deploy/requirements-dev.txt deploy/requirements.txt pyproject.toml | $(BIN)/pip
+	$(call install,deploy/requirements-bench.txt)
+	touch $(VENV)/.runtime $(VENV)/.dev $@
