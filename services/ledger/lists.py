@@ -227,7 +227,8 @@ class _Query:
 _ITEMS = text(
     "SELECT own.id, fate.home, own.kind, own.category, own.community, own.place, own.description, own.reported_at, "
     "fate.status, fate.owned, home.lead, home.owners, home.due_at, home.late, home.escalations, home.reopened, "
-    "fate.status = ANY(CAST(:answers AS text[])) FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, number) JOIN ledger.fate USING (id) "
+    "fate.status = ANY(CAST(:answers AS text[])) "
+    "FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, number) JOIN ledger.fate USING (id) "
     "JOIN ledger.incident AS own USING (id) JOIN ledger.incident AS home ON home.id = coalesce(fate.home, fate.id) "
     "ORDER BY wanted.number"
 )

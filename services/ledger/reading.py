@@ -17,6 +17,7 @@ POLL_MS = 500
 STALLED_S = 30
 """A broker that gives nothing for so long, while there is more to read, is away."""
 REACH_S = 10
+AT_ONCE = 2_000
 
 
 class Unreadable(Exception):
@@ -76,11 +77,11 @@ async def reader(kafka: KafkaSettings, places: Mapping[TopicPartition, int | Non
 
 
 async def to_the_end(
-    consumer: AIOKafkaConsumer, alive: Callable[[], Awaitable[object]] | None = None
+    consumer: AIOKafkaConsumer, alive: Callable[[], Awaitable[object]] | None = None, *, most: int = AT_ONCE
 ) -> AsyncIterator[Sequence[ConsumerRecord]]:
     """Yield what there is up to the ends as they are now, in order within each partition.
 
-    `alive` is called between polls, for whoever must not fall silent meanwhile.
+    `alive` is called between polls, for whoever must not fall silent meanwhile; no more than `most` come at once.
 
     Raises:
         Unreadable: the broker gives nothing any more.
@@ -92,7 +93,7 @@ async def to_the_end(
     heard_at = loop.time()
     left = {each for each in partitions if await consumer.position(each) < ends[each]}
     while left:
-        polled = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=2_000)
+        polled = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=most)
         for partition, records in polled.items():
             heard_at = loop.time()
             wanted = [each for each in records if each.offset < ends[partition]]

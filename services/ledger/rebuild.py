@@ -2,19 +2,24 @@
 
 The bulk is read and folded into temporary tables without any lock, since a long transaction over the shards would keep
 the room (and with TRUNCATE every reader) waiting for as long as the whole history takes. Then one short transaction
-takes all shards' locks, reads what was told meanwhile, and puts the new rows in place of the old. The inbox stays as it
-is: it says what the room has heard, and everything it has heard lies before the end that is read under the locks.
+takes all shards' locks, reads what was told meanwhile, and puts right what differs. The inbox stays as it is: it says
+what the room has heard, and everything it has heard lies before the end that is read under the locks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+import gc
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, and_, exists, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.schema import CreateTable
 
 from schemas.topics import JOURNAL
 from services.ledger.handlers import LedgerDesk
@@ -27,6 +32,13 @@ from services.runtime.settings import KafkaSettings
 FEW = 2_000
 """Once no more than this came while the last pass was read, the rest is read under the locks."""
 MOST_PASSES = 20
+AT_ONCE = 5_000
+BREATH = 200
+"""After so many records what is to be written goes on its way, a few milliseconds' work."""
+MOST_IN_HAND = 10_000
+"""How many incidents are kept in memory; a few kilobytes each."""
+WORK_MEMORY = "64MB"
+"""Old and new rows are compared in memory, not by a look into an index for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,82 @@ class Rebuilt:
     unreadable: int
 
 
+class Shelf:
+    """The books in hand: what was told is written at once, and what follows from it when a book is put away.
+
+    A history is told entry by entry, and the state after each would otherwise be read and written as often. While the
+    database writes what was told, the next is read already: whoever uses the connection waits for `written` first.
+    """
+
+    def __init__(self, connection: AsyncConnection, tables: Store) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._desk = LedgerDesk(tables)
+        self._books: dict[UUID, tuple[int, Book]] = {}
+        self._any_put_away = False
+        self._writing: asyncio.Future[None] | None = None
+
+    async def take(self, causes: Sequence[Cause]) -> None:
+        """Do with what was told what the room does."""
+        keys = dict.fromkeys(each.key for each in causes)
+        await self._fetch(keys.keys() - self._books.keys())
+        for number, each in enumerate(causes):
+            _, book = self._books.get(each.key, (0, None))
+            after, _ = self._desk.decide(book, each)
+            if after is not None:
+                self._books[each.key] = each.shard, after
+            if not number % BREATH:
+                await asyncio.sleep(0)
+        # The last to be put away are those that were told of last.
+        told = {key: self._books.pop(key) for key in keys if key in self._books}
+        self._books |= {key: (shard, _noted(book)) for key, (shard, book) in told.items()}
+        await self.written()
+        self._writing = asyncio.ensure_future(self._note([book for _, book in told.values()]))  # noqa: RUF006 - it is kept
+        if len(self._books) > MOST_IN_HAND:
+            await self.put_away(len(self._books) - MOST_IN_HAND // 2)
+
+    async def _note(self, books: Sequence[Book]) -> None:
+        async with self._transaction():
+            await self._tables.note(self._connection, books)
+
+    async def _fetch(self, keys: Collection[UUID]) -> None:
+        if keys and self._any_put_away:
+            await self.written()
+            async with self._transaction():
+                found = await self._tables.load(self._connection, list(keys))
+            self._books |= {key: (0, book) for key, book in found.items()}
+
+    async def put_away(self, many: int | None = None) -> None:
+        """Write what follows from so many books, those that nobody told of for longest, or from all."""
+        await self.written()
+        books = dict(islice(self._books.items(), many))
+        async with self._transaction():
+            await self._tables.fold(self._connection, books)
+        for key in books:
+            del self._books[key]
+        self._any_put_away = True
+
+    async def written(self) -> None:
+        """Wait until what was told has been written."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def drop(self) -> None:
+        """Leave what is being written, after a failure."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
+
+    def _transaction(self) -> AbstractAsyncContextManager[object]:
+        """Begin a transaction, or go on with the one there is."""
+        return nullcontext() if self._connection.in_transaction() else self._connection.begin()
+
+
+def _noted(book: Book) -> Book:
+    return Book(book.state, book.ahead, known=book.known)
+
+
 class Rebuild:
     """One rebuild, on one connection, whose temporary tables go with it."""
 
@@ -47,7 +135,7 @@ class Rebuild:
         self._kafka = kafka
         # A temporary schema is a schema like any other, and the room's own code fills it.
         self._new = Store(MetaData(schema="pg_temp"))
-        self._desk = LedgerDesk(self._new)
+        self._shelf = Shelf(connection, self._new)
         self._inlet = Inlet((JOURNAL,), WallClock(), kafka.shards)
         self._unreadable = 0
 
@@ -57,57 +145,75 @@ class Rebuild:
         async with self._connection.begin():
             await journal.prepare(self._connection, self._kafka.shards)
             for table in self._new.tables:
-                await self._connection.run_sync(table.create)
-        async with reader(self._kafka, dict.fromkeys(partitions)) as consumer:
-            for _ in range(MOST_PASSES):
-                if await self._pass(consumer) <= FEW:
-                    break
-            async with self._connection.begin():
-                await journal.lock(self._connection, range(self._kafka.shards))
-                # The database ends transactions that fall silent, and the broker may need a moment.
-                async for records in to_the_end(consumer, alive=self._alive):
-                    await self._take(records)
-                await self._replace()
-                sizes = await store.sizes(self._connection)
+                await self._connection.execute(CreateTable(table))
+        try:
+            async with reader(self._kafka, dict.fromkeys(partitions)) as consumer:
+                await self._read(consumer)
+                return await self._finish(consumer)
+        finally:
+            await self._shelf.drop()
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        """Fill the new tables without any lock, until little is left to read."""
+        for _ in range(MOST_PASSES):
+            if await self._pass(consumer) <= FEW:
+                break
+        await self._shelf.put_away()
+        async with self._connection.begin():
+            for table in self._new.tables:
+                await self._connection.execute(text(f"ANALYZE {table.fullname}"))
+
+    async def _finish(self, consumer: AIOKafkaConsumer) -> Rebuilt:
+        """Read what is left, and replace the old rows, under the locks of all shards."""
+        async with self._connection.begin():
+            await journal.lock(self._connection, range(self._kafka.shards))
+            # The database ends transactions that fall silent, and the broker may need a moment.
+            async for records in to_the_end(consumer, alive=self._alive):
+                await self._take(records)
+            await self._shelf.put_away()
+            await self._replace()
+            sizes = await store.sizes(self._connection)
         return Rebuilt(sizes["entry"], sizes["incident"], sizes["inspection"], self._unreadable)
 
     async def _pass(self, consumer: AIOKafkaConsumer) -> int:
         """Read to the end as it is now, each poll in a transaction of its own."""
         many = 0
-        async for records in to_the_end(consumer):
+        async for records in to_the_end(consumer, most=AT_ONCE):
             many += len(records)
-            async with self._connection.begin():
-                await self._take(records)
+            await self._take(records)
+        await self._shelf.written()
         return many
 
     async def _alive(self) -> None:
+        await self._shelf.written()
         await self._connection.execute(text("SELECT 1"))
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
         """Do to the new tables what the room does to its own."""
-        read = [self._inlet.read(record) for record in records]
-        causes = [each for each in read if isinstance(each, Cause)]
+        causes = []
+        for number, record in enumerate(records):
+            read = self._inlet.read(record)
+            if isinstance(read, Cause):
+                causes.append(read)
+            if not number % BREATH:
+                await asyncio.sleep(0)
         # They lie in the room's dead letters since they were first read.
-        self._unreadable += len(read) - len(causes)
-        await self._desk.save(self._connection, await self._decided(causes))
-
-    async def _decided(self, causes: Iterable[Cause]) -> Mapping[UUID, tuple[int, Book]]:
-        told = list(causes)
-        books = await self._desk.load(self._connection, list({each.key for each in told}))
-        changed: dict[UUID, tuple[int, Book]] = {}
-        for each in told:
-            after, _ = self._desk.decide(books.get(each.key), each)
-            if after is not None:
-                books[each.key] = after
-                changed[each.key] = (each.shard, after)
-        return changed
+        self._unreadable += len(records) - len(causes)
+        await self._shelf.take(causes)
 
     async def _replace(self) -> None:
-        """Put the new rows in place of the old; who reads meanwhile sees the old ones until the very end."""
+        """Put what is right in place of what is not; who reads meanwhile sees the old rows until the very end.
+
+        A row that is as it should be stays, so that a ledger with little wrong is locked for little time.
+        """
+        await self._connection.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY}'"))
         for old, new in zip(store.tables, self._new.tables, strict=True):
-            await self._connection.execute(old.delete())
-            columns = [column.name for column in old.columns]
-            await self._connection.execute(old.insert().from_select(columns, new.select()))
+            names = [column.name for column in old.columns]
+            same = and_(*(old.c[key.name] == new.c[key.name] for key in old.primary_key))
+            right = and_(same, *(old.c[name].is_not_distinct_from(new.c[name]) for name in names))
+            await self._connection.execute(old.delete().where(~exists().where(right)))
+            missing = new.select().where(~exists().where(same))
+            await self._connection.execute(old.insert().from_select(names, missing))
 
 
 async def rebuild(engine: AsyncEngine, kafka: KafkaSettings) -> Rebuilt:
@@ -119,7 +225,20 @@ async def rebuild(engine: AsyncEngine, kafka: KafkaSettings) -> Rebuilt:
     """
     async with engine.connect() as connection:
         try:
-            return await Rebuild(connection, kafka).run()
+            with _uncollected():
+                return await Rebuild(connection, kafka).run()
         finally:
             # The connection goes back to a pool, and its temporary tables must not.
             await connection.invalidate()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no cycles meanwhile: there are none in what is read, and looking costs as much as reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

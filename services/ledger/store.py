@@ -5,8 +5,8 @@ A rebuild fills the same tables in another schema first, so everything here is m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -87,11 +87,17 @@ def record(book: Book, told: Told) -> Book:
     version = told.entry.version
     if version <= book.state.version or version in book.ahead:
         return book
-    ahead = {**book.ahead, version: told}
+    ahead: Mapping[int, Told] = book.ahead
     state = book.state
-    while (following := ahead.pop(state.version + 1, None)) is not None:
-        state = evolve(state, state.id, following.entry, following.at)
-    return replace(book, state=state, ahead=ahead, fresh=(*book.fresh, told))
+    if not ahead and version == state.version + 1:
+        # Nearly always, and there is no other place as busy.
+        state = evolve(state, state.id, told.entry, told.at)
+    else:
+        waiting = {**ahead, version: told}
+        while (following := waiting.pop(state.version + 1, None)) is not None:
+            state = evolve(state, state.id, following.entry, following.at)
+        ahead = waiting
+    return Book(state, ahead, (*book.fresh, told), book.walked, book.known)
 
 
 Changes = Mapping[UUID, tuple[Incident | None, Incident]]
@@ -265,18 +271,25 @@ class Store:
 
     async def save(self, connection: AsyncConnection, books: Mapping[UUID, tuple[int, Book]]) -> None:
         """Write what is new in bulk, each book with its shard."""
-        await self._write_walked(connection, [book for _, book in books.values() if book.walked])
-        await self._write_entries(connection, [book for _, book in books.values() if book.fresh])
+        await self.note(connection, [book for _, book in books.values()])
+        await self.fold(connection, books)
+
+    async def note(self, connection: AsyncConnection, books: Iterable[Book]) -> None:
+        """Write down what was told, and not yet what follows from it."""
+        told = [book for book in books if book.fresh or book.walked]
+        await self._write_walked(connection, [book for book in told if book.walked])
+        await self._write_entries(connection, [book for book in told if book.fresh])
+
+    async def fold(self, connection: AsyncConnection, books: Mapping[UUID, tuple[int, Book]]) -> None:
+        """Write what follows from what was told."""
         # Nothing is folded while the very first entry is missing.
         folded = {
             key: (shard, book)
             for key, (shard, book) in books.items()
             if book.state.version and book.state is not book.known
         }
-        if folded:
-            await self._write_folded(connection, folded)
-
-    async def _write_folded(self, connection: AsyncConnection, folded: Mapping[UUID, tuple[int, Book]]) -> None:
+        if not folded:
+            return
         await self.incidents.save(connection, {key: (shard, book.state) for key, (shard, book) in folded.items()})
         changes = {key: (book.known, book.state) for key, (_, book) in folded.items()}
         for child in (self.obligations, self.clocks, self.repeats):
