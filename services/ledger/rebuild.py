@@ -13,20 +13,23 @@ import gc
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from sqlalchemy import MetaData, and_, exists, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateTable
 
+from schemas.event import follow
 from schemas.topics import JOURNAL
 from services.ledger.handlers import LedgerDesk
 from services.ledger.reading import partitions_of, reader, to_the_end
 from services.ledger.store import Book, Store, journal, store
 from services.runtime.clock import WallClock
 from services.runtime.inlet import Cause, Inlet
+from services.runtime.journal import NOTHING, Row, Shard
 from services.runtime.settings import KafkaSettings
 
 FEW = 2_000
@@ -166,12 +169,14 @@ class Rebuild:
     async def _finish(self, consumer: AIOKafkaConsumer) -> Rebuilt:
         """Read what is left, and replace the old rows, under the locks of all shards."""
         async with self._connection.begin():
-            await journal.lock(self._connection, range(self._kafka.shards))
+            shards = await journal.lock(self._connection, range(self._kafka.shards))
             # The database ends transactions that fall silent, and the broker may need a moment.
             async for records in to_the_end(consumer, alive=self._alive):
                 await self._take(records)
             await self._shelf.put_away()
             await self._replace()
+            # Whoever keeps states in memory sees by it that somebody else has written into the shard.
+            await journal.append(self._connection, [_done(shard) for shard in shards.values()])
             sizes = await store.sizes(self._connection)
         return Rebuilt(sizes["entry"], sizes["incident"], sizes["inspection"], self._unreadable)
 
@@ -214,6 +219,13 @@ class Rebuild:
             await self._connection.execute(old.delete().where(~exists().where(right)))
             missing = new.select().where(~exists().where(same))
             await self._connection.execute(old.insert().from_select(names, missing))
+
+
+def _done(shard: Shard) -> Row:
+    """Return the row by which a shard's journal tells that its states were made again."""
+    cause = uuid4()
+    now = datetime.now(UTC)
+    return Row(shard.id, shard.seq + 1, cause, 0, follow(cause, 0), NOTHING, cause, "rebuilt", "", None, now)
 
 
 async def rebuild(engine: AsyncEngine, kafka: KafkaSettings) -> Rebuilt:

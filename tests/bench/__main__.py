@@ -13,33 +13,42 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from tests.bench import alertmanager, growing, latency, main_job, router
 from tests.bench.figures import FIGURES, Unmeasured, Values
 from tests.bench.report import Report
 
-Part = Callable[[], AsyncIterator[Values]]
+Part = Callable[[Report], Awaitable[None]]
 
 
 def at_once(run: Callable[[], Awaitable[Values]]) -> Part:
     """Return a part of which all is known at the end."""
 
-    async def part() -> AsyncIterator[Values]:
-        yield await run()
+    async def part(report: Report) -> None:
+        report.take(await run())
 
     return part
+
+
+async def _router(report: Report) -> None:
+    report.take(await router.measure_routers(report.reasons))
+
+
+async def _million(report: Report) -> None:
+    async for values in growing.measure_million():
+        report.take(values)
 
 
 PARTS: dict[str, tuple[Part, tuple[str, ...]]] = {
     "warm": (at_once(main_job.warm), ("warm_run_s", "memory_mb")),
     "first": (at_once(main_job.first), ("first_run_s",)),
-    "router": (at_once(router.measure_routers), ("router_vs_floor", "router_vs_per_message", "router_vs_faust")),
+    "router": (_router, ("router_vs_floor", "router_vs_per_message", "router_vs_faust")),
     "alertmanager": (at_once(alertmanager.measure_alertmanager), ("vs_alertmanager",)),
     "latency": (at_once(latency.measure_latency), ("latency_ratio_p50", "latency_ratio_p99")),
     "lives": (at_once(growing.measure_lives), ("lifecycles_per_s",)),
     "million": (
-        growing.measure_million,
+        _million,
         (
             "growth_1m",
             "spike_errors",
@@ -62,8 +71,7 @@ async def measure(names: list[str]) -> Report:
         began = time.monotonic()
         run, keys = PARTS[name]
         try:
-            async for values in run():
-                report.take(values)
+            await run(report)
         except Exception as error:  # noqa: BLE001 - the figures are null, and the reason is told
             if not isinstance(error, Unmeasured):
                 traceback.print_exc()

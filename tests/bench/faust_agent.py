@@ -91,7 +91,7 @@ def serve(app: Any, configuration: Configuration) -> None:
         async for record in stream.events():
             event = parse(record.value, FACTS)
             at = datetime.fromtimestamp(record.message.timestamp, UTC)
-            said = Said(cause_id(event.id, TOPIC), "street", STREET, at, event.data)
+            said = Said(cause_id(event.subject, event.id, TOPIC), "street", STREET, at, event.data)
             kept: Kept = incidents[record.key]
             if said.cause in kept.causes:
                 continue

@@ -272,7 +272,7 @@ async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
     assert before["obligation"]
     assert before["repeat"]
     async with house.books.engine.begin() as connection:
-        heard = await connection.scalar(text("SELECT count(*) FROM ledger.journal"))
+        heard = await connection.scalar(text("SELECT count(*) FROM ledger.journal WHERE type <> 'rebuilt'"))
         await connection.execute(text("DELETE FROM ledger.entry WHERE version > 1"))
         await connection.execute(text("UPDATE ledger.incident SET kind = 'hazard', owned = true"))
         await connection.execute(text("DELETE FROM ledger.inspection"))
@@ -280,7 +280,7 @@ async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
     assert await house.books.everything() == before
     assert (made.incidents, made.entries) == (len(before["incident"]), len(before["entry"]))
     async with house.books.engine.connect() as connection:
-        assert await connection.scalar(text("SELECT count(*) FROM ledger.journal")) == heard
+        assert await connection.scalar(text("SELECT count(*) FROM ledger.journal WHERE type <> 'rebuilt'")) == heard
 
 
 async def _waits(house: House, history: History) -> bool:
