@@ -61,6 +61,8 @@ async def reader(kafka: KafkaSettings, places: Mapping[TopicPartition, int | Non
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 * 1024 * 1024,
+        # Where a topic ends is asked for on the same connection, after the fetch that waits for more.
+        fetch_max_wait_ms=20,
     )
     async with _told(kafka):
         try:
