@@ -21,10 +21,10 @@ from services.domain.wording import grams_of, marks
 from services.ledger.asking import KIND_OF, Asked, Place
 from services.ledger.queries import between
 
-FEW = 3_000
+FEW = 1_500
 """What no more reports say is looked up."""
 GLIMPSED = 600
-"""How many lines of a list without filters are compared first: what everybody says is soon found."""
+"""How many lines are compared first: what everybody says is soon found, and some lists are not longer."""
 WALKED = 3_000
 """How many lines are compared with what is searched for, at most, for one page."""
 
@@ -153,16 +153,18 @@ class _Query:
 
     async def search(self, connection: AsyncConnection) -> tuple[Sequence[Row[Any]], Place | None]:
         """Return the same of what is searched for."""
-        if not self._asked.filters:
-            glimpsed = await self._walk(connection, GLIMPSED)
-            if len(glimpsed) > self._asked.limit:
-                return self._cut(glimpsed)
-        few = await self._few(connection)
-        if few is not None:
-            self._values["ids"] = few
-            return await self.read(connection, f"{self._source.id} = ANY(CAST(:ids AS uuid[]))")
-        found, following = self._cut(await self._walk(connection, WALKED))
-        return found, following or await self._reached(connection)
+        limit = self._asked.limit
+        found, reached = await self._walk(connection, GLIMPSED)
+        if len(found) > limit or reached is None:
+            return self._cut(found)
+        if len(found) * WALKED < limit * GLIMPSED:
+            few = await self._few(connection)
+            if few is not None:
+                self._values["ids"] = few
+                return await self.read(connection, f"{self._source.id} = ANY(CAST(:ids AS uuid[]))")
+        found, reached = await self._walk(connection, WALKED)
+        lines, following = self._cut(found)
+        return lines, following or reached
 
     async def _few(self, connection: AsyncConnection) -> list[UUID] | None:
         """Return the reports that may be meant; None where there are many."""
@@ -178,8 +180,11 @@ class _Query:
         found = (await connection.execute(text(" UNION ".join(ways)), values)).scalars().all()
         return list(found) if len(found) <= FEW else None
 
-    async def _walk(self, connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
-        """Return those of the next lines of the list that have what is searched for."""
+    async def _walk(self, connection: AsyncConnection, most: int) -> tuple[Sequence[Row[Any]], Place | None]:
+        """Return those of the next lines of the list that have what is searched for, and how far that is.
+
+        None where it is to the end; where more are found than are shown nobody needs to know.
+        """
         self._values["walked"] = most
         # Asked for each line by itself: joined, the database might read all that anybody ever said.
         statement = (
@@ -187,12 +192,11 @@ class _Query:
             f"CROSS JOIN LATERAL (SELECT FROM ledger.wording WHERE wording.id = walked.{self._source.id} "
             f"AND {self._meant()} LIMIT 1) AS meant ORDER BY {', '.join(self._source.place)} LIMIT :many"
         )
-        return (await connection.execute(text(statement), self._values)).all()
-
-    async def _reached(self, connection: AsyncConnection) -> Place | None:
-        """Return how far the last walk came; None where it came to the end."""
+        found = (await connection.execute(text(statement), self._values)).all()
+        if len(found) > self._asked.limit:
+            return found, None
         last = (await connection.execute(text(self._select("LIMIT 1 OFFSET :walked - 1")), self._values)).first()
-        return self._place(last) if last else None
+        return found, self._place(last) if last else None
 
     def _select(self, limit: str, *more: str) -> str:
         source = self._source

@@ -230,10 +230,11 @@ class Store:
         clock = self.clocks.table.c
         Index("clock_due", clock.due_at, clock.incident, clock.department, clock.name)
         # What broke at one instant in one incident is little enough to be put in order afterwards.
-        Index("clock_category", clock.category, clock.due_at, clock.incident)
-        Index("clock_community", clock.community, clock.due_at, clock.incident)
-        Index("clock_status", clock.status, clock.due_at, clock.incident)
-        Index("clock_lead", clock.lead, clock.due_at, clock.incident)
+        filters = ("community", "category", "status", "lead")
+        for name in filters:
+            others = [each for each in filters if each != name]
+            shown = [*others, "department", "name", "unit"]
+            Index(f"clock_{name}", clock[name], clock.due_at, clock.incident, postgresql_include=shown)
 
     @property
     def tables(self) -> tuple[Table, ...]:

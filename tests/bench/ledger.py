@@ -106,8 +106,8 @@ async def _ask(client: httpx.AsyncClient, questions: Questions) -> list[tuple[st
 async def _sample(stand: Stage) -> Sequence[Any]:
     """Return some thousand incidents, the same ones of the same ledger."""
     statement = (
-        "SELECT id, community, category, status, lead AS department, description FROM ledger.incident "  # noqa: S608 - our own number
-        f"TABLESAMPLE SYSTEM (1) REPEATABLE ({SEED}) WHERE description IS NOT NULL LIMIT 5000"
+        "SELECT id, community, category, status, lead AS department, description FROM ledger.incident "
+        "TABLESAMPLE SYSTEM (1) REPEATABLE (:seed) WHERE description IS NOT NULL LIMIT 5000"
     )
     async with stand.engine.connect() as connection:
         rows = (await connection.execute(text(statement), {"seed": SEED})).all()

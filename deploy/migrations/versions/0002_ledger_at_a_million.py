@@ -16,6 +16,7 @@ branch_labels = None
 depends_on = None
 
 AT_ONCE = 5_000
+FILTERS = ["community", "category", "status", "lead"]
 
 
 def upgrade() -> None:
@@ -51,16 +52,17 @@ def upgrade() -> None:
     _fill()
     op.alter_column("clock", "community", nullable=False, schema="ledger")
     order = ["kind", "reported_at", "id"]
-    op.create_index("fate_kind", "fate", order, schema="ledger")
-    for column in ("category", "community", "status", "lead"):
-        op.create_index(f"fate_{column}", "fate", [column, *order], schema="ledger")
+    op.create_index("fate_kind", "fate", order, schema="ledger", postgresql_include=FILTERS)
+    for column in FILTERS:
+        others = [each for each in FILTERS if each != column]
+        op.create_index(f"fate_{column}", "fate", [column, *order], schema="ledger", postgresql_include=others)
     op.create_index(
         "fate_unowned",
         "fate",
         ["reported_at", "id"],
         schema="ledger",
         postgresql_where=sa.text("NOT owned AND status <> 'refused'"),
-        postgresql_include=["community", "category", "status", "lead"],
+        postgresql_include=FILTERS,
     )
     op.create_index(
         "fate_attached", "fate", ["id"], schema="ledger", postgresql_where=sa.text("home IS DISTINCT FROM id")
@@ -76,8 +78,11 @@ def upgrade() -> None:
     op.drop_index("incident_kind", table_name="incident", schema="ledger")
     op.drop_index("clock_due", table_name="clock", schema="ledger")
     op.create_index("clock_due", "clock", ["due_at", "incident", "department", "name"], schema="ledger")
-    for column in ("category", "community", "status", "lead"):
-        op.create_index(f"clock_{column}", "clock", [column, "due_at", "incident"], schema="ledger")
+    for column in FILTERS:
+        shown = [*(each for each in FILTERS if each != column), "department", "name", "unit"]
+        op.create_index(
+            f"clock_{column}", "clock", [column, "due_at", "incident"], schema="ledger", postgresql_include=shown
+        )
 
 
 def _fill() -> None:
@@ -130,7 +135,7 @@ def downgrade() -> None:
     """Go back."""
     op.drop_index("clock_due", table_name="clock", schema="ledger")
     op.create_index("clock_due", "clock", ["due_at"], schema="ledger")
-    for column in ("category", "community", "status", "lead"):
+    for column in FILTERS:
         op.drop_column("clock", column, schema="ledger")
     op.create_index("incident_kind", "incident", ["kind", "reported_at"], schema="ledger")
     op.drop_column("obligation", "due_at", schema="ledger")
