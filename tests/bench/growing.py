@@ -52,7 +52,7 @@ async def measure_million() -> AsyncIterator[Values]:
             began = time.monotonic()
             await seed(stand, MANY)
             yield {"seed_s": [time.monotonic() - began]}
-            yield await sweeping.measure_sweeping(stand, small, big)
+            yield await sweeping.measure_sweeping(stand, small)
             await stand.use(big)
             yield await ledger.measure_pages(stand)
             yield await _growth(stand, small, big)
