@@ -23,7 +23,7 @@ EVERY_S = 0.1
 AT_ONCE = 1_000
 UNSEEN = timedelta(seconds=1)
 """A record gets its instant before its replicas have it, and only then can be seen: so long an end is not believed."""
-UNSEEN_ALONE = timedelta(seconds=0.2)
+UNSEEN_ALONE = timedelta(seconds=0.1)
 """The same where there is no replica to wait for: the broker may stop for a moment, and its clock differ from ours."""
 log = get(__name__)
 
