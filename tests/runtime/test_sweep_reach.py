@@ -96,7 +96,7 @@ class FakeRoom:
 
 async def fired(room: FakeRoom) -> list[Deadline]:
     """Sweep once, and return what fired."""
-    await fire_all(cast("Room", room))
+    await fire_all(cast("Room", room), room.end_offsets)
     return room.fired
 
 
