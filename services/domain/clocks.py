@@ -58,11 +58,12 @@ def dues(state: Incident, configuration: Configuration, until: datetime = LATEST
 def next_due_at(state: Incident, configuration: Configuration) -> datetime | None:
     """Return the instant (UTC) at which something fires next; None only when nobody waits for anything."""
     earliest = _waited_until(state) if state.waiting else None
-    for owed, name, clock in _running(state):
+    for owed, name, clock in sorted(_running(state), key=lambda each: each[2].due_at):
         # No rung comes before the deadline itself, so most need not be looked up.
-        if earliest is None or clock.due_at < earliest:
-            at = _next_at(state, owed, name, clock, configuration)
-            earliest = at if earliest is None else min(earliest, at)
+        if earliest is not None and clock.due_at >= earliest:
+            break
+        at = _next_at(state, owed, name, clock, configuration)
+        earliest = at if earliest is None else min(earliest, at)
     return earliest
 
 

@@ -6,16 +6,17 @@ The cost follows what is due, not what is open: the desk asks an index.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import until_back
+from services.runtime.kafka import METADATA_MAX_AGE_MS
 from services.runtime.log import get
 from services.runtime.room import Room
 
@@ -23,7 +24,7 @@ EVERY_S = 0.1
 AT_ONCE = 1_000
 UNSEEN = timedelta(seconds=1)
 """A record gets its instant before its replicas have it, and only then can be seen: so long an end is not believed."""
-UNSEEN_ALONE = timedelta(seconds=0.2)
+UNSEEN_ALONE = timedelta(seconds=0.1)
 """The same where there is no replica to wait for: the broker may stop for a moment, and its clock differ from ours."""
 log = get(__name__)
 
@@ -36,19 +37,31 @@ class Sweepable(Protocol):
         ...
 
 
+Ends = Callable[[list[TopicPartition]], Awaitable[dict[TopicPartition, int]]]
+"""What tells where partitions end now."""
+
+
 async def sweep(room: Room) -> None:
     """Fire what is due, for ever."""
-    while True:
-        await asyncio.sleep(EVERY_S)
-        async for attempt in until_back():
-            with attempt:
-                await fire_all(room)
+    # On the room's own connection the answer would come after that to the fetch before it, which waits for more.
+    asked = AIOKafkaConsumer(
+        bootstrap_servers=room.settings.kafka.bootstrap_servers,
+        client_id=f"whistle-{room.name}-ends",
+        isolation_level="read_committed",
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
+    )
+    async with asked:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            async for attempt in until_back():
+                with attempt:
+                    await fire_all(room, asked.end_offsets)
 
 
-async def fire_all(room: Room) -> None:
+async def fire_all(room: Room, ends: Ends) -> None:
     """Fire everything that is due now, one batch after the other."""
     # They hold for all batches: what has been handled up to an instant stays handled.
-    horizons = await _look(room)
+    horizons = await _look(room, ends)
     fired: set[UUID] = set()
     while horizons and (found := await _fire(room, horizons)):
         if found <= fired:
@@ -58,7 +71,7 @@ async def fire_all(room: Room) -> None:
         fired |= found
 
 
-async def _look(room: Room) -> dict[int, datetime]:
+async def _look(room: Room, ends: Ends) -> dict[int, datetime]:
     """Return up to which instant each owned shard's deadlines may fire; empty when nothing is due anyway."""
     async with room.busy:
         await room.plumbing.clock.refresh()
@@ -66,7 +79,7 @@ async def _look(room: Room) -> dict[int, datetime]:
         if not await _due(room, dict.fromkeys(room.shards(), now), 1):
             return {}
         # Only now, since asking the broker how far it is costs more than asking the index.
-        return await _horizons(room, now)
+        return await _horizons(room, now, ends)
 
 
 async def _fire(room: Room, horizons: Mapping[int, datetime]) -> set[UUID]:
@@ -84,7 +97,7 @@ async def _due(room: Room, horizons: Mapping[int, datetime], limit: int) -> Sequ
         return await desk.due(connection, horizons, limit)
 
 
-async def _horizons(room: Room, now: datetime) -> dict[int, datetime]:
+async def _horizons(room: Room, now: datetime, ends: Ends) -> dict[int, datetime]:
     """Return up to which instant each owned shard's deadlines may fire; a shard of which that isn't known is absent.
 
     That is now, if everything written to the shard's partitions so far has been handled; otherwise the instant of the
@@ -94,7 +107,7 @@ async def _horizons(room: Room, now: datetime) -> dict[int, datetime]:
     owned = room.consumer.assignment()
     unseen = UNSEEN if room.settings.kafka.replication_factor > 1 else UNSEEN_ALONE
     try:
-        ends = await room.consumer.end_offsets(list(owned)) if owned else {}
+        ended = await ends(list(owned)) if owned else {}
     except KafkaError as error:
         if not error.retriable:
             raise
@@ -105,7 +118,7 @@ async def _horizons(room: Room, now: datetime) -> dict[int, datetime]:
     for each in owned:
         progress = room.progress.get(each)
         until: datetime | None = None
-        if progress is not None and await _at_end(room, each, progress.offset, ends[each]):
+        if progress is not None and await _at_end(room, each, progress.offset, ended[each]):
             until = now if sample else now - unseen
         elif progress is not None and not sample:
             until = progress.instant
