@@ -14,7 +14,7 @@ from uuid import UUID
 from services.runtime.journal import Row, Shard
 
 S = TypeVar("S")
-MOST = 4_000
+MOST = 2_000
 """How many states are kept: some tens of MiB."""
 
 

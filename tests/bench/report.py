@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -46,17 +46,34 @@ class Report:
             for each in FIGURES
         }
 
-    def write(self) -> None:
-        """Keep everything in the file that the README's picture is drawn from."""
-        kept = {
-            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(),
-            "values": self.values,
-            "beside": self.beside,
-            "reasons": self.reasons,
-            "medians": self.medians,
+    def keep(self, figures: Sequence[Figure]) -> Report | None:
+        """Put these figures in the place of those that were kept, and return all that is kept now.
+
+        What was measured on another machine, or with other versions, is not mixed with this: only a run of all parts
+        takes its place, and of fewer nothing is kept (None).
+        """
+        here = machine()
+        found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        if len(figures) < len(FIGURES) and found.get("machine") != here:
+            return None
+        keys = {each.key for each in figures}
+        of_old = found if found.get("machine") == here else {}
+        kept = Report(
+            {key: each for key, each in of_old.get("values", {}).items() if key not in keys} | self.values,
+            {key: each for key, each in of_old.get("reasons", {}).items() if key not in keys} | self.reasons,
+            of_old.get("beside", {}) | self.beside,
+        )
+        instant = datetime.now(UTC).isoformat(timespec="seconds")
+        written = {
+            "machine": here,
+            "measured_at": of_old.get("measured_at", {}) | dict.fromkeys(sorted(keys), instant),
+            "medians": kept.medians,
+            "values": kept.values,
+            "beside": kept.beside,
+            "reasons": kept.reasons,
         }
-        RESULTS.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return kept
 
     def show(self, figures: Iterable[Figure]) -> None:
         """Print the table."""
