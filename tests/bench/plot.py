@@ -12,6 +12,8 @@ from tests.bench.figures import FIGURES, Figure
 from tests.bench.report import Report
 
 PICTURE = Path(__file__).with_name("results.svg")
+MANY = 1_000
+"""From here on a value is written out."""
 GOOD, BAD, NONE = "#2f7d4f", "#b3402e", "#999999"
 
 
@@ -30,10 +32,12 @@ def draw(report: Report, path: Path = PICTURE) -> None:
         low, high = sorted(_by_bar(each, value) for value in (min(found), max(found)))
         axes.barh(place, _by_bar(each, middle) - 1, left=1, color=GOOD if each.holds(middle) else BAD, height=0.6)
         axes.plot([low, high], [place, place], color="black", linewidth=1)
-        axes.annotate(f"{middle:.3g}  ({each.bar})", (1, place), xytext=(4, 0), textcoords="offset points", va="center")
+        told = f"{middle:,.0f}" if middle >= MANY else f"{middle:.3g}"
+        beside = max(1, high, _by_bar(each, middle)), place
+        axes.annotate(f"{told}  ({each.bar})", beside, xytext=(5, 0), textcoords="offset points", va="center")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
-    axes.set_xlim(0.1, 100)
+    axes.set_xlim(0.1, 10)
     axes.set_yticks(range(len(FIGURES)), [each.key for each in reversed(FIGURES)])
     axes.set_xlabel("times as good as its bar (logarithmic); the line is the range of the runs")
     sheet.savefig(path, metadata={"Date": None})
