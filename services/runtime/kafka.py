@@ -16,7 +16,7 @@ METADATA_MAX_AGE_MS = 5_000
 """How soon a topic made while rooms run is heard of."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def _hash_of(key: bytes) -> int:
     # In Python it costs as much as reading the record, and what is about one incident comes close together.
     return int(murmur2(key) & 0x7FFFFFFF)

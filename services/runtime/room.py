@@ -189,6 +189,11 @@ class Room:
         self._app.exit()
 
     @property
+    def ending(self) -> bool:
+        """Whether nothing more is handled: the room was told to stop, or something failed."""
+        return self.closing or self.failure is not None
+
+    @property
     def consumer(self) -> AIOKafkaConsumer:
         """FastStream's consumer, while the room runs."""
         if self._subscriber.consumer is None:
@@ -202,12 +207,12 @@ class Room:
         self.in_hand = True
         try:
             async with self.busy:
-                if not self.closing and self.failure is None:
+                if not self.ending:
                     await self._handle(records)
+                    # Of what is left unhandled it stays in hand: no deadline may fire as if it had been read.
+                    self.in_hand = False
         except Exception as error:  # noqa: BLE001 - see above: the process ends instead
             self.fail(error)
-        finally:
-            self.in_hand = False
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
         async for attempt in until_back():
@@ -320,6 +325,7 @@ class Room:
         try:
             await self._learn()
             async with self.busy:
+                await self.quiet()
                 starts = {each: progress.offset for each, progress in self.progress.items()}
                 found = await find_unreadable(self.settings.kafka, starts)
                 if found.before:

@@ -74,6 +74,8 @@ async def fire_all(room: Room, ends: Ends) -> None:
 async def _look(room: Room, ends: Ends) -> dict[int, datetime]:
     """Return up to which instant each owned shard's deadlines may fire; empty when nothing is due anyway."""
     async with room.busy:
+        if room.ending:
+            return {}
         await room.plumbing.clock.refresh()
         now = room.plumbing.clock.now()
         if not await _due(room, dict.fromkeys(room.shards(), now), 1):
@@ -85,6 +87,8 @@ async def _look(room: Room, ends: Ends) -> dict[int, datetime]:
 async def _fire(room: Room, horizons: Mapping[int, datetime]) -> set[UUID]:
     """Fire one batch, and return what it held; empty when there is no more."""
     async with room.busy:
+        if room.ending:
+            return set()
         due = await _due(room, horizons, AT_ONCE)
         if due:
             await room.work(due)

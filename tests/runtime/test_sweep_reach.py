@@ -44,6 +44,7 @@ class FakeRoom:
         self.asked = 0
         self.batches: list[int] = []
         self.in_hand = False
+        self.ending = False
         self.busy = asyncio.Lock()
         self.progress = dict.fromkeys(PARTITIONS, Progress(10, EARLIER))
         kafka = KafkaSettings(partitions=2, shards=SHARDS, replication_factor=replicas)
@@ -136,3 +137,13 @@ async def test_the_broker_is_asked_once_for_all_that_is_due_and_not_at_all_for_n
     assert room.asked == 1
     await fired(room)
     assert room.asked == 1
+
+
+async def test_a_room_that_ends_fires_nothing() -> None:
+    """What it polled last is not handled any more, and an acknowledgement given in time may be among it."""
+    due = Deadline(0, NOW - timedelta(seconds=5))
+    room = FakeRoom(due)
+    room.ending = True
+    assert await fired(room) == []
+    room.ending = False
+    assert await fired(room) == [due]
