@@ -32,19 +32,24 @@ class Record:
     value: bytes
 
 
+def raised(at: datetime) -> Raised:
+    """Return what is reported in everything that is measured, as of an instant."""
+    return Raised(
+        kind="demand",
+        category="lighting",
+        channel="hotline",
+        description="北门路灯不亮，晚上看不清路，请尽快处理。",
+        place=Place(estate="弘民新城"),
+        happened_at=at,
+    )
+
+
 def calls(count: int) -> Iterator[Record]:
     """Yield the records of so many calls."""
     for _ in range(count):
         incident = uuid7()
         at = datetime.now(UTC)
-        report = Raised(
-            kind="demand",
-            category="lighting",
-            channel="hotline",
-            description="北门路灯不亮，晚上看不清路，请尽快处理。",
-            place=Place(estate="弘民新城"),
-            happened_at=at,
-        )
+        report = raised(at)
         opened = decision.Opened(by="rule:reports", community=COMMUNITY, report=report, reported_at=at)
         called = decision.Called(by="rule:lighting", kind="general", departments=DEPARTMENTS)
         for fact in (opened, called):

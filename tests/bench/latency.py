@@ -15,10 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from uuid_utils.compat import uuid7
 
 from schemas.event import Event, dump
-from schemas.report import Place, Raised
 from schemas.topics import DISPATCHES, REPORTS
 from services.runtime.kafka import producer
-from tests.bench.calls import COMMUNITY
+from tests.bench.calls import COMMUNITY, raised
 from tests.bench.figures import Unmeasured, Values
 from tests.bench.stage import READY_LIMIT_S, Stage, stage
 
@@ -162,14 +161,7 @@ class _Eye:
 
 def _raised(report: UUID) -> bytes:
     at = datetime.now(UTC)
-    fact = Raised(
-        kind="demand",
-        category="lighting",
-        channel="hotline",
-        description="北门路灯不亮，晚上看不清路，请尽快处理。",
-        place=Place(estate="弘民新城"),
-        happened_at=at,
-    )
+    fact = raised(at)
     return dump(Event(report, f"/community/{COMMUNITY}", report, at, fact))
 
 

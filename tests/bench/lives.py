@@ -13,11 +13,10 @@ import psutil
 from uuid_utils.compat import uuid7
 
 from schemas.event import Event, dump
-from schemas.report import Place, Raised
 from schemas.topics import JOURNAL, REPORTS
 from services.local.ports import free_port
 from services.runtime.kafka import producer
-from tests.bench.calls import COMMUNITY
+from tests.bench.calls import COMMUNITY, raised
 from tests.bench.figures import Unmeasured
 from tests.bench.officers import READY, Said, say
 from tests.bench.stage import Gauge, Stage
@@ -47,14 +46,7 @@ def config(folder: Path) -> Path:
 def reports(count: int) -> list[Said]:
     """Return so many reports that the rule calls for."""
     at = datetime.now(UTC)
-    report = Raised(
-        kind="demand",
-        category="lighting",
-        channel="hotline",
-        description="北门路灯不亮，晚上看不清路，请尽快处理。",
-        place=Place(estate="弘民新城"),
-        happened_at=at,
-    )
+    report = raised(at)
     made = (Event(uuid7(), f"/community/{COMMUNITY}", uuid7(), at, report) for _ in range(count))
     return [(TOPIC, str(each.subject).encode(), dump(each)) for each in made]
 
