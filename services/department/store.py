@@ -8,12 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select, text
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.dispatch import Issued, Status
 from services.domain.clocks import OF_THE_STREET
 from services.runtime.bulk import replacing
+from services.runtime.database import Statement
 from services.runtime.journal import Journal
 
 metadata = MetaData(schema="department")
@@ -63,14 +64,13 @@ class Items:
 
 _CODEC = TypeAdapter(Item)
 _UPSERT = replacing(obligation)
-_OF_INCIDENTS = text("SELECT state FROM department.obligation WHERE incident = ANY(CAST(:keys AS uuid[]))")
+_OF_INCIDENTS = Statement("SELECT state FROM department.obligation WHERE incident = ANY($1::uuid[])")
 
 
 async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Items]:
     """Return what is owed, by incident."""
-    rows = await connection.execute(_OF_INCIDENTS, {"keys": list(keys)})
     found: dict[UUID, dict[str, Item]] = {}
-    for state in rows.scalars():
+    for (state,) in await _OF_INCIDENTS.run(connection, keys):
         item = _CODEC.validate_json(state)
         found.setdefault(item.incident, {})[item.department] = item
     return {incident: Items(incident, items) for incident, items in found.items()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -28,6 +28,7 @@ from services.ledger.handlers import LedgerDesk
 from services.ledger.reading import partitions_of, reader, to_the_end
 from services.ledger.store import Book, Store, journal, store
 from services.runtime.clock import WallClock
+from services.runtime.database import begun, unbegun
 from services.runtime.inlet import Cause, Inlet
 from services.runtime.journal import NOTHING, Row, Shard
 from services.runtime.settings import KafkaSettings
@@ -89,13 +90,13 @@ class Shelf:
             await self.put_away(len(self._books) - MOST_IN_HAND // 2)
 
     async def _note(self, books: Sequence[Book]) -> None:
-        async with self._transaction():
+        async with begun(self._connection):
             await self._tables.note(self._connection, books)
 
     async def _fetch(self, keys: Collection[UUID]) -> None:
         if keys and self._any_put_away:
             await self.written()
-            async with self._transaction():
+            async with begun(self._connection):
                 found = await self._tables.load(self._connection, list(keys))
             self._books |= {key: (0, book) for key, book in found.items()}
 
@@ -103,7 +104,7 @@ class Shelf:
         """Write what follows from so many books, those that nobody told of for longest, or from all."""
         await self.written()
         books = dict(islice(self._books.items(), many))
-        async with self._transaction():
+        async with begun(self._connection):
             await self._tables.fold(self._connection, books)
         for key in books:
             del self._books[key]
@@ -120,10 +121,6 @@ class Shelf:
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.wait([self._writing])
-
-    def _transaction(self) -> AbstractAsyncContextManager[object]:
-        """Begin a transaction, or go on with the one there is."""
-        return nullcontext() if self._connection.in_transaction() else self._connection.begin()
 
 
 def _noted(book: Book) -> Book:
@@ -145,7 +142,7 @@ class Rebuild:
     async def run(self) -> Rebuilt:
         """Do it."""
         partitions = await partitions_of(self._kafka, [JOURNAL.name])
-        async with self._connection.begin():
+        async with begun(self._connection):
             await journal.prepare(self._connection, self._kafka.shards)
             for table in self._new.tables:
                 await self._connection.execute(CreateTable(table))
@@ -162,13 +159,13 @@ class Rebuild:
             if await self._pass(consumer) <= FEW:
                 break
         await self._shelf.put_away()
-        async with self._connection.begin():
+        async with begun(self._connection):
             for table in self._new.tables:
                 await self._connection.execute(text(f"ANALYZE {table.fullname}"))
 
     async def _finish(self, consumer: AIOKafkaConsumer) -> Rebuilt:
         """Read what is left, and replace the old rows, under the locks of all shards."""
-        async with self._connection.begin():
+        async with begun(self._connection):
             shards = await journal.lock(self._connection, range(self._kafka.shards))
             # The database ends transactions that fall silent, and the broker may need a moment.
             async for records in to_the_end(consumer, alive=self._alive):
@@ -235,7 +232,7 @@ async def rebuild(engine: AsyncEngine, kafka: KafkaSettings) -> Rebuilt:
         Unreadable: the broker is away; the ledger is as it was.
 
     """
-    async with engine.connect() as connection:
+    async with unbegun(engine) as connection:
         try:
             with _uncollected():
                 return await Rebuild(connection, kafka).run()

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schemas.event import Event, Fact, dump, follow
+from services.runtime.database import transaction
 from services.runtime.journal import NOTHING, Journal, Row, Shard
 from services.runtime.kafka import MAX_RECORD_BYTES
 from services.runtime.kept import Kept
@@ -103,7 +104,7 @@ class Bench:
         What the journal already holds is skipped, and so is a repeat within the batch.
         """
         shards = {each.shard for each in happenings}
-        async with self._engine.begin() as connection:
+        async with transaction(self._engine) as connection:
             locked = await self._journal.lock(connection, shards)
             known = await self._journal.known(connection, [each.id for each in happenings])
             fresh = _first_of_each(happenings, known)

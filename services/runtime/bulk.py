@@ -10,23 +10,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, TextClause, text
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.database import Statement
 
 
 class Insertion:
     """The statement that inserts rows into a table; `conflict` is its ON CONFLICT clause, if any."""
 
     def __init__(self, table: Table, conflict: str = "") -> None:
-        name = table.fullname
-        self._statement: TextClause = text(
-            f"INSERT INTO {name} SELECT (row).* FROM unnest(CAST(:rows AS {name}[])) AS row {conflict}"  # noqa: S608 - names from our own code
-        )
+        self._statement = Statement(f"{insertion(table)} {conflict}")
 
     async def write(self, connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows, each in the order of the table's columns."""
         if rows:
-            await connection.execute(self._statement, {"rows": rows})
+            await self._statement.run(connection, rows)
+
+
+def insertion(table: Table) -> str:
+    """Return the SQL that inserts the array of rows that is its first argument."""
+    return f"INSERT INTO {table.fullname} SELECT (row).* FROM unnest($1::{table.fullname}[]) AS row"  # noqa: S608 - names from our own code
 
 
 def replacing(table: Table) -> Insertion:

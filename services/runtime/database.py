@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
 
 import asyncpg
 import stamina
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.runtime.settings import DatabaseSettings
 
@@ -30,6 +33,67 @@ def connect(settings: DatabaseSettings, name: str, *, pool_size: int = 5) -> Asy
             "timeout": 10,
         },
     )
+
+
+def unbegun(engine: AsyncEngine) -> AsyncConnection:
+    """Return a connection, to be entered, on which transactions are `begun` by the driver.
+
+    SQLAlchemy would begin its own, and only with the first statement that it sends itself.
+    """
+    return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Hold a connection in a transaction in which a `Statement` may run."""
+    async with unbegun(engine) as connection, begun(connection):
+        yield connection
+
+
+@asynccontextmanager
+async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Hold a transaction on an `unbegun` connection: the one there is, or a new one."""
+    driver = _driver(connection)
+    if driver.is_in_transaction():
+        yield
+        return
+    try:
+        async with driver.transaction():
+            yield
+    finally:
+        if driver.is_closed():
+            # The pool learns of a lost connection only from what it sends itself.
+            await connection.invalidate()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement for the driver itself, with $1, $2 and so on for its arguments.
+
+    What SQLAlchemy does around a small statement takes longer than the statement.
+    """
+
+    sql: str
+
+    async def run(self, connection: AsyncConnection, *arguments: Any) -> list[asyncpg.Record]:
+        """Run it in a `transaction`, and return its rows.
+
+        Raises:
+            RuntimeError: the driver holds none, and what is locked or written would stand alone.
+
+        """
+        driver = _driver(connection)
+        if not driver.is_in_transaction():
+            raise RuntimeError("a statement for the driver is run outside of `transaction`")
+        rows: list[asyncpg.Record] = await driver.fetch(self.sql, *arguments)
+        return rows
+
+
+def _driver(connection: AsyncConnection) -> asyncpg.Connection:
+    driver = connection.sync_connection.connection.driver_connection if connection.sync_connection else None
+    if driver is None:
+        raise RuntimeError("a connection is used that is not open")
+    return cast("asyncpg.Connection", driver)
 
 
 def until_back() -> AsyncIterator[stamina.Attempt]:

@@ -5,7 +5,7 @@ Its columns keep Debezium's outbox names, so that change data capture can take o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -21,14 +21,13 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    bindparam,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.bulk import Insertion
+from services.runtime.bulk import insertion
+from services.runtime.database import Statement
 
 NOTHING = "nothing"
 """The type of the row of a cause from which nothing followed."""
@@ -91,7 +90,17 @@ class Journal:
         )
         # Every cause has ordinal 0, so this alone tells what has been handled.
         Index("journal_cause", self.rows.c.cause, unique=True, postgresql_where=self.rows.c.ordinal == 0)
-        self._insert = Insertion(self.rows)
+        schema = self.schema
+        # ruff: noqa: S608 - the schema's name is from our own code
+        self._lock = Statement(
+            f"SELECT id, seq, published FROM {schema}.shard WHERE id = ANY($1::int[]) ORDER BY id FOR UPDATE"
+        )
+        self._known = Statement(f"SELECT cause FROM {schema}.journal WHERE ordinal = 0 AND cause = ANY($1::uuid[])")
+        self._append = Statement(
+            f"WITH written AS ({insertion(self.rows)}) "
+            f"UPDATE {schema}.shard SET seq = moved.seq "
+            "FROM unnest($2::int[], $3::bigint[]) AS moved(id, seq) WHERE shard.id = moved.id"
+        )
 
     async def prepare(self, connection: AsyncConnection, shards: int) -> None:
         """Make the shards' rows, once; refuse a count other than the one of the installation.
@@ -116,45 +125,26 @@ class Journal:
 
     async def lock(self, connection: AsyncConnection, shards: Iterable[int]) -> dict[int, Shard]:
         """Take shards for the rest of the transaction, always in the same order, or two owners would deadlock."""
-        statement = (
-            select(self.shards)
-            .where(self.shards.c.id == bindparam("wanted", type_=ARRAY(Integer)).any_())
-            .order_by(self.shards.c.id)
-            .with_for_update()
-        )
-        rows = await connection.execute(statement, {"wanted": sorted(shards)})
-        return {row.id: Shard(row.id, row.seq, row.published) for row in rows}
+        return {
+            id_: Shard(id_, seq, published) for id_, seq, published in await self._lock.run(connection, sorted(shards))
+        }
 
     async def known(self, connection: AsyncConnection, causes: Sequence[UUID]) -> set[UUID]:
         """Return those of the causes that have been handled before."""
-        rows = await connection.execute(
-            text(
-                f"SELECT cause FROM {self.schema}.journal WHERE ordinal = 0 AND cause = ANY(CAST(:causes AS uuid[]))"  # noqa: S608 - as above
-            ),
-            {"causes": list(causes)},
-        )
-        return set(rows.scalars())
+        return {cause for (cause,) in await self._known.run(connection, causes)}
 
     async def append(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
         """Write rows in bulk, and move their shards' `seq` to the last of them."""
         if not rows:
             return
-        await self._insert.write(connection, rows)
         last = {row.shard: row.seq for row in rows}
-        await connection.execute(
-            text(
-                f"UPDATE {self.schema}.shard SET seq = moved.seq "  # noqa: S608 - as above
-                "FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS moved(id, seq) "
-                "WHERE shard.id = moved.id"
-            ),
-            {"shards": list(last), "seqs": list(last.values())},
-        )
+        await self._append.run(connection, rows, list(last), list(last.values()))
 
     async def unpublished(self, connection: AsyncConnection, shards: Sequence[int], limit: int) -> list[Row]:
         """Return what stands beyond the mark of these shards, in order within each, whoever wrote it."""
         rows = await connection.execute(
             text(
-                f"SELECT journal.* FROM {self.schema}.shard JOIN {self.schema}.journal "  # noqa: S608 - as above
+                f"SELECT journal.* FROM {self.schema}.shard JOIN {self.schema}.journal "
                 "ON journal.shard = shard.id AND journal.seq > shard.published "
                 "WHERE shard.id = ANY(CAST(:shards AS int[])) AND shard.published < shard.seq "
                 "ORDER BY journal.shard, journal.seq LIMIT :limit"
@@ -163,15 +153,19 @@ class Journal:
         )
         return [Row(*row) for row in rows]
 
-    async def mark(self, connection: AsyncConnection, published: dict[int, int]) -> None:
-        """Move the marks, never backwards; the rows are locked in order first, or two owners would deadlock."""
+    async def mark(self, connection: AsyncConnection, published: Mapping[int, int]) -> None:
+        """Move the marks, never backwards; the rows are locked in order first, or two owners would deadlock.
+
+        It does not wait for the disk: a mark that is lost in a crash of the database only repeats what was published.
+        """
         await connection.execute(
             text(
-                f"WITH moved AS (SELECT * FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS m(id, seq)), "  # noqa: S608 - as above
+                f"WITH moved AS (SELECT * FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS m(id, seq)), "
                 f"locked AS (SELECT id FROM {self.schema}.shard WHERE id = ANY(CAST(:shards AS int[])) "
                 "ORDER BY id FOR UPDATE) "
                 f"UPDATE {self.schema}.shard SET published = greatest(published, moved.seq) "
-                "FROM moved JOIN locked USING (id) WHERE shard.id = moved.id"
+                "FROM moved JOIN locked USING (id), "
+                "LATERAL (SELECT set_config('synchronous_commit', 'off', true)) AS hasty WHERE shard.id = moved.id"
             ),
             {"shards": list(published), "seqs": list(published.values())},
         )

@@ -9,11 +9,12 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid, text
+from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from services.runtime.bulk import replacing
+from services.runtime.database import Statement
 
 S = TypeVar("S")
 
@@ -51,7 +52,7 @@ class States(Generic[S]):
             Column("state", Text, nullable=False),
         )
         self._upsert = replacing(self.table)
-        self._select = text(f"SELECT id, state FROM {self.table.fullname} WHERE id = ANY(CAST(:keys AS uuid[]))")  # noqa: S608 - our own names
+        self._select = Statement(f"SELECT id, state FROM {self.table.fullname} WHERE id = ANY($1::uuid[])")  # noqa: S608 - our own names
 
     def read(self, state: str) -> S:
         """Return a state from its text."""
@@ -59,8 +60,8 @@ class States(Generic[S]):
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, S]:
         """Return the states that exist, by key."""
-        rows = await connection.execute(self._select, {"keys": list(keys)})
-        return {row.id: self.read(row.state) for row in rows}
+        rows = await self._select.run(connection, keys)
+        return {key: self.read(state) for key, state in rows}
 
     async def save(self, connection: AsyncConnection, states: Mapping[UUID, tuple[int, S]]) -> None:
         """Write states in bulk, each with its shard."""

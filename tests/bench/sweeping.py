@@ -27,7 +27,7 @@ from services.domain.incident import Clock, Incident
 from services.router.handlers import RouterDesk
 from services.router.store import journal
 from services.runtime.batch import Bench
-from services.runtime.database import connect
+from services.runtime.database import connect, transaction
 from services.runtime.settings import DatabaseSettings, Settings
 from tests.bench.figures import Unmeasured, Values
 from tests.bench.stage import Stage
@@ -83,7 +83,7 @@ class _Deadlines:
         due = dict(zip(chosen, instants, strict=True))
         for start in range(0, len(due), 1_000):
             ids = list(due)[start : start + 1_000]
-            async with self.engine.begin() as connection:
+            async with transaction(self.engine) as connection:
                 states = await self.desk.load(connection, ids)
                 changed = {key: (chosen[key], _due(state, due[key])) for key, state in states.items()}
                 await self.desk.save(connection, changed)

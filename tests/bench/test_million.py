@@ -17,7 +17,7 @@ from services.domain.clocks import next_due_at
 from services.domain.incident import Incident
 from services.ledger.store import Book, Told, read_entry, record, store
 from services.router.handlers import RouterDesk
-from services.runtime.database import connect
+from services.runtime.database import connect, transaction
 from services.runtime.kafka import shard_of
 from services.runtime.migrations import upgrade
 from services.runtime.settings import DatabaseSettings, Settings
@@ -43,7 +43,7 @@ async def test_the_copies_are_what_the_rooms_would_have_written(engine: AsyncEng
     """Every room has the same state, the ledger's entries lead to it, and columns say what states do."""
     configuration = load(CONFIG)
     now = datetime.now(UTC)
-    async with engine.connect() as connection:
+    async with transaction(engine) as connection:
         found = {row.id: row for row in await connection.execute(text("SELECT * FROM router.incident"))}
         ids = list(found)
         states = await RouterDesk(configuration).load(connection, ids)

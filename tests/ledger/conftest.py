@@ -13,7 +13,7 @@ from services.ledger.handlers import LedgerDesk
 from services.ledger.store import Book, journal, metadata, store
 from services.runtime import clock
 from services.runtime.batch import Bench
-from services.runtime.database import connect
+from services.runtime.database import connect, transaction
 from services.runtime.inlet import Cause
 from services.runtime.settings import DatabaseSettings
 from tests.ledger.scenes import SHARDS, History, causes
@@ -36,7 +36,7 @@ class Books:
 
     async def book(self, history: History) -> Book | None:
         """What is known of an incident."""
-        async with self.engine.connect() as connection:
+        async with transaction(self.engine) as connection:
             return (await store.load(connection, [history.id])).get(history.id)
 
     async def everything(self) -> dict[str, list[tuple[Any, ...]]]:

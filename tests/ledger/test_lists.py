@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
@@ -21,6 +22,7 @@ from services.ledger.asking import FILTERS, KIND_OF, LISTS, Asked, List, Misaske
 from services.ledger.derived import lead_of
 from services.ledger.lists import every, page
 from services.ledger.store import Book, store
+from services.runtime.database import transaction
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import START, History
 
@@ -176,12 +178,17 @@ async def test_lists_and_figures_are_those_of_counting_one_by_one(
     monkeypatch.setattr(lists, "GLIMPSED", few)
     for seed in range(10):
         town = Town(seed)
-        async with books.engine.connect() as connection:
-            for _ in range(3):
-                town.happens()
-                await town.write(connection)
-                await judge(town, connection)
-            await connection.rollback()
+        with suppress(UndoneError):
+            async with transaction(books.engine) as connection:
+                for _ in range(3):
+                    town.happens()
+                    await town.write(connection)
+                    await judge(town, connection)
+                raise UndoneError
+
+
+class UndoneError(Exception):
+    """Nothing of it shall stay."""
 
 
 async def judge(town: Town, connection: AsyncConnection) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schemas import response
 from schemas.event import Event
 from services.runtime.batch import Bench
+from services.runtime.database import transaction
 from services.runtime.inlet import Cause
 from services.runtime.journal import Row, Shard
 from services.runtime.kept import Kept
@@ -78,5 +79,5 @@ async def test_two_owners_in_turns_count_every_fact(world: World) -> None:
         cause = Cause(uuid.uuid4(), A, 1, AT, "a.topic", "department", "test", event)
         written = await benches[turn // 2 % 2].handle(desk, [cause])
         assert [each.seq for each in written.rows] == [turn + 1]
-    async with world.engine.connect() as connection:
+    async with transaction(world.engine) as connection:
         assert (await counts.load(connection, [A]))[A].total == 6

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import DateTime, MetaData, Text, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime.database import connect, is_transient
+from services.runtime.database import connect, is_transient, transaction
 from services.runtime.settings import DatabaseSettings
 from services.runtime.states import Derived, States
 from tests.fakes import FakeStates
@@ -76,12 +76,12 @@ class RealStore(Store):
 
     async def load(self, *keys: UUID) -> dict[UUID, Matter]:
         """Return the states that exist."""
-        async with self.engine.connect() as connection:
+        async with transaction(self.engine) as connection:
             return await self.states.load(connection, keys)
 
     async def save(self, states: Mapping[UUID, tuple[int, Matter]]) -> None:
         """Write states in a transaction of their own."""
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine) as connection:
             await self.states.save(connection, states)
 
     async def rows(self) -> dict[UUID, tuple[Any, ...]]:
@@ -165,7 +165,7 @@ async def test_a_state_that_cannot_be_read_is_our_bug(real: RealStore) -> None:
 async def test_text_that_cannot_be_stored_is_our_bug(real: RealStore) -> None:
     """A NUL that got this far would never be stored, so it is not waited out either."""
     broken = matter(title="a\x00b")
-    with pytest.raises(DBAPIError) as raised:
+    with pytest.raises(asyncpg.DataError) as raised:
         await real.save({broken.id: (1, broken)})
     assert not is_transient(raised.value)
 
