@@ -10,6 +10,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.batch import Written
+from services.runtime.database import unbegun
 from services.runtime.journal import Journal, Row
 from services.runtime.kafka import partition_of
 
@@ -30,8 +31,10 @@ class Relay:
         self._engine = engine
         self._journal = journal
         self._producer = producer
-        # Up to where this process knows each shard to be acknowledged; the mark in the table may be further on.
+        # Up to where this process knows each shard to be acknowledged; the mark in the table may be further on, or
+        # behind by what has not been marked yet.
         self._acknowledged: dict[int, int] = {}
+        self._unmarked: dict[int, int] = {}
 
     async def publish(self, shards: Iterable[int]) -> int:
         """Publish everything unpublished of these shards, and return how many messages that were.
@@ -46,6 +49,7 @@ class Relay:
         wanted = sorted(shards)
         said = 0
         while True:
+            await self.mark()
             async with self._engine.connect() as connection:
                 rows = await self._journal.unpublished(connection, wanted, CHUNK)
             if not rows:
@@ -69,13 +73,24 @@ class Relay:
         if behind:
             await self.publish(behind)
 
+    async def mark(self) -> None:
+        """Move the marks in the table to where this process knows its shards to be acknowledged.
+
+        It may come long after: what stands beyond a mark is published again, if at all, with the same ids.
+        """
+        marks = dict(self._unmarked)
+        if not marks:
+            return
+        async with unbegun(self._engine) as connection:
+            await self._journal.mark(connection, marks)
+        self._unmarked = {shard: seq for shard, seq in self._unmarked.items() if seq != marks.get(shard)}
+
     async def _say(self, rows: Sequence[Row]) -> int:
-        """Send rows, in order within each shard and beginning behind its mark, and move the marks."""
+        """Send rows, in order within each shard and beginning behind what is acknowledged."""
         said = await self._send(rows)
         marks = {row.shard: row.seq for row in rows}
         self._acknowledged |= marks
-        async with self._engine.begin() as connection:
-            await self._journal.mark(connection, marks)
+        self._unmarked |= marks
         return said
 
     async def _send(self, rows: Sequence[Row]) -> int:

@@ -43,6 +43,8 @@ POLL_MS = 10
 REVOKE_LIMIT_S = 15
 """Below the rebalance time-out: how long a revocation waits for the batch in flight."""
 STOP_LIMIT_S = 5
+ACCOUNT_EVERY_S = 0.1
+"""What a process that dies has handled since, the next one reads again, to no effect."""
 LOOK_BEHIND_EVERY_S = 5
 """How often an owner looks for rows that somebody committed late and never published."""
 log = get(__name__)
@@ -96,6 +98,8 @@ class Room:
     _tasks: list[asyncio.Future[None]] = field(default_factory=list, init=False)
     _passing: asyncio.Future[None] | None = field(default=None, init=False)
     _saying: asyncio.Future[None] | None = field(default=None, init=False)
+    _accounting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _published: dict[TopicPartition, int] = field(default_factory=dict, init=False)
     _adopted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self) -> int:
@@ -107,9 +111,10 @@ class Room:
         try:
             await self._app.run(sleep_time=0.05)
         finally:
-            for task in self._tasks:
+            running = [*self._tasks, *([self._saying] if self._saying else [])]
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
             # It would wait for a broker that is away for as long as that takes; what is unsaid is in the journal.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_LIMIT_S):
@@ -163,7 +168,7 @@ class Room:
     async def _begin(self) -> None:
         """Start what runs beside the consumer (FastStream would run a plain function in a thread)."""
         clock = self.plumbing.clock
-        endless = [self.adopt(), *(run(self) for run in self.background)]
+        endless = [self.adopt(), self._keep_account(), *(run(self) for run in self.background)]
         if isinstance(clock, SampleClock):
             endless.append(clock.watch())
         for work in endless:
@@ -248,16 +253,21 @@ class Room:
                         size = max(1, size // 2)
                         raise
             happenings = happenings[size:]
-        await self.quiet()
+        await self._said()
         self._saying = asyncio.ensure_future(self._say(written, records))
 
-    async def quiet(self) -> None:
+    async def _said(self) -> None:
         """Wait until what follows from the batches handled so far has been published."""
         if self._saying is not None:
             await asyncio.wait([self._saying])
 
+    async def quiet(self) -> None:
+        """Wait until what follows from the batches handled so far has been published, and write down that it has."""
+        await self._said()
+        await self._account()
+
     async def _say(self, written: Sequence[Written], records: Sequence[ConsumerRecord]) -> None:
-        """Publish and commit, while the next batch is being decided; one batch at a time, and none after a failure."""
+        """Publish, while the next batch is being decided; one batch at a time, and none after a failure."""
         try:
             for each in written:
                 async for attempt in until_back():
@@ -265,9 +275,27 @@ class Room:
                         if self.failure is None:
                             await self.plumbing.relay.publish_written(each)
             if self.failure is None:
-                await self._commit(records)
+                self._published |= {TopicPartition(each.topic, each.partition): each.offset + 1 for each in records}
         except Exception as error:  # noqa: BLE001 - nothing later may overtake what was not said: the process ends
             self.fail(error)
+
+    async def _keep_account(self) -> None:
+        """Write down how far this process has come, from time to time and for ever.
+
+        Once for each batch it would cost as much as a small batch does, and the next batch would wait for the locks.
+        """
+        while True:
+            await asyncio.sleep(ACCOUNT_EVERY_S)
+            await self._account()
+
+    async def _account(self) -> None:
+        """Move the marks of the shards, and commit the offsets of what has been handled and published."""
+        async with self._accounting:
+            async for attempt in until_back():
+                with attempt:
+                    await self.plumbing.relay.mark()
+            offsets, self._published = self._published, {}
+            await self._commit(offsets)
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         """Keep what can never be handled: original key, bytes and headers, and where and why."""
@@ -301,8 +329,7 @@ class Room:
         if before is None or offset > before.offset:
             self.progress[partition] = Progress(offset, instant or (before.instant if before else None))
 
-    async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         owned = self.consumer.assignment() if offsets else set()
         mine = {partition: offset for partition, offset in offsets.items() if partition in owned}
         if not mine:
@@ -333,7 +360,8 @@ class Room:
                     await self.quiet()
                 if found.letter:
                     await self._bury([found.letter])
-                    await self._commit([found.letter.record])
+                    record = found.letter.record
+                    await self._commit({TopicPartition(record.topic, record.partition): record.offset + 1})
         except Exception:  # the process ends all the same, and the next one tries again
             log.exception("a record that can't be read could not be set aside")
         self.fail(error)

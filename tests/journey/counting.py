@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from aiokafka import ConsumerRecord
+from aiokafka import TopicPartition
 from pydantic import TypeAdapter
 from sqlalchemy import DateTime, MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -158,10 +158,11 @@ class MortalJournal(Journal):
         await super().append(connection, rows)
         self.reach("written")
 
-    async def mark(self, connection: AsyncConnection, published: dict[int, int]) -> None:
+    async def mark(self, connection: AsyncConnection, published: Mapping[int, int]) -> None:
         """Move the marks, and perhaps die before or after."""
         self.reach("said")
         await super().mark(connection, published)
+        self.reach("marked")
 
 
 class MortalBench(Bench):
@@ -187,11 +188,6 @@ class MortalRelay(Relay):
         self.reach("half said")
         return said + await super()._send(rows[half:])
 
-    async def _say(self, rows: Sequence[Row]) -> int:
-        said = await super()._say(rows)
-        self.reach("marked")
-        return said
-
 
 class CountingRoom(Room):
     """The counting room; with a step, it dies there in its second batch."""
@@ -215,10 +211,12 @@ class CountingRoom(Room):
             plumbing.bench, plumbing.relay = bench, relay
         return plumbing
 
-    async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        self.pass_by("offsets held back")
-        await super()._commit(records)
-        self.pass_by("offsets told")
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if offsets:
+            self.pass_by("offsets held back")
+        await super()._commit(offsets)
+        if offsets:
+            self.pass_by("offsets told")
 
 
 journal = MortalJournal(metadata)

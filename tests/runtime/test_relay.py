@@ -103,6 +103,9 @@ async def test_what_was_just_written_is_said_without_reading_it_back(world: Worl
     for _ in range(3):
         await relay.publish_written(await handled(world, subjects))
     assert await said(world) == {each: [1, 2, 3] for each in subjects}
+    # The marks are moved once for all of them.
+    assert await unpublished(world) > 0
+    await relay.mark()
     assert (await unpublished(world), book.reads) == (0, 0)
 
 
