@@ -28,8 +28,8 @@ class DepartmentDesk:
         await store.save(connection, states)
 
     def keep(self, state: Items) -> Items:
-        """Keep all of it."""
-        return state
+        """Keep all of it, with nothing left to write."""
+        return Items(state.incident, state.of)
 
     def decide(self, state: Items | None, happening: Cause) -> tuple[Items | None, Sequence[Message]]:
         """Fold one message of a department's stream into its inbox."""
@@ -39,7 +39,7 @@ class DepartmentDesk:
         after = _fold(before, happening, department, happening.event.data)
         if after is None or after is before:
             return state, []
-        return Items(items.incident, {**items.of, department: after}), []
+        return Items(items.incident, {**items.of, department: after}, items.fresh | {department}), []
 
 
 def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) -> Item | None:

@@ -36,7 +36,7 @@ CLOSED: frozenset[Status] = frozenset({"confirmed", "withdrawn"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One obligation of one department, as last told; `said` is the last word that was not accepted, if any."""
+    """One obligation of one department, as last told; `refused` is the last word that was not accepted, if any."""
 
     incident: UUID
     department: str
@@ -56,10 +56,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Everything that the departments of this installation owe about one incident."""
+    """Everything that the departments of this installation owe about one incident; `fresh` have yet to be written."""
 
     incident: UUID
     of: Mapping[str, Item] = field(default_factory=dict)
+    fresh: frozenset[str] = frozenset()
 
 
 _CODEC = TypeAdapter(Item)
@@ -77,7 +78,7 @@ async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, 
 
 
 async def save(connection: AsyncConnection, states: Mapping[UUID, tuple[int, Items]]) -> None:
-    """Write obligations in bulk."""
+    """Write obligations in bulk, those that have changed."""
     rows = [
         (
             item.incident,
@@ -88,7 +89,7 @@ async def save(connection: AsyncConnection, states: Mapping[UUID, tuple[int, Ite
             _CODEC.dump_json(item, exclude_defaults=True).decode(),
         )
         for shard, items in states.values()
-        for item in items.of.values()
+        for item in [items.of[each] for each in items.fresh]
     ]
     await _UPSERT.write(connection, rows)
 

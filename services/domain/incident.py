@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from schemas import incident as entries
@@ -41,7 +41,7 @@ class Pending:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
@@ -144,17 +144,15 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
     before = state or Incident(incident)
     if entry.version != before.version + 1:
         raise ValueError(f"entry {entry.version} of incident {incident} does not follow version {before.version}")
-    department = getattr(entry, "department", None)
+    # Asking the model for what its class doesn't have costs more than the fold.
+    department = vars(entry).get("department")
     if department and department not in before.obligations and not isinstance(entry, entries.Dispatched):
         raise ValueError(
             f"entry {entry.version} of incident {incident} is about {department}, which owes nothing there"
         )
     fold = _FOLDS.get(type(entry))
     changes = fold(before, entry, entry.happened_at or at) if fold else {}
-    # What `dataclasses.replace` does, without setting thirty fields one by one: there is no other place as busy.
-    after = object.__new__(Incident)
-    after.__dict__.update(before.__dict__, version=entry.version, **changes)
-    return after
+    return _changed(before, version=entry.version, **changes)
 
 
 def about_inspection(entry: Entry) -> bool:
@@ -165,6 +163,14 @@ def about_inspection(entry: Entry) -> bool:
 # --- what each entry changes, by the names of the state's fields -----------------------------------------------------
 
 Changes = dict[str, Any]
+V = TypeVar("V", Incident, Obligation)
+
+
+def _changed(before: V, **changes: Any) -> V:
+    """Do what `dataclasses.replace` does, without setting all fields one by one: there is no other place as busy."""
+    after = object.__new__(type(before))
+    vars(after).update(vars(before), **changes)
+    return after
 
 
 def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime], since: int) -> Mapping[str, Clock]:
@@ -174,7 +180,7 @@ def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime
 
 def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Changes:
     """Move the incident to a status, ending some of its own clocks and setting those of the entry."""
-    deadlines = getattr(entry, "deadlines", {})
+    deadlines = vars(entry).get("deadlines", {})
     clocks = _clocks(state.clocks, *ends, sets=deadlines, since=entry.version)
     return {"status": status, "clocks": clocks, **changes}
 
@@ -182,9 +188,9 @@ def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any
 def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Changes:
     """Change one obligation, ending some of its clocks (`*` means all) and setting those of the entry."""
     owed = state.obligations[entry.department]
-    deadlines = getattr(entry, "deadlines", {})
+    deadlines = vars(entry).get("deadlines", {})
     clocks = _clocks(owed.clocks, *ends, sets=deadlines, since=entry.version)
-    return _with(state, replace(owed, clocks=clocks, **changes))
+    return _with(state, _changed(owed, clocks=clocks, **changes))
 
 
 def _with(state: Incident, owed: Obligation) -> Changes:
@@ -331,7 +337,7 @@ def _fired(state: Incident, entry: Any, _at: datetime) -> Changes:
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     if entry.department:
         owed = state.obligations[entry.department]
-        after = _with(state, replace(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
+        after = _with(state, _changed(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
     else:
         after = {"clocks": _climb(state.clocks, entry), "late": _late(state.late, entry)}
     return {**after, "escalations": escalated}

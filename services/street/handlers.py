@@ -41,10 +41,12 @@ class StreetDesk:
         return state
 
     def admit(self, cause: Cause) -> str | None:
-        """Say why a community's word can't be heard: there is no street to hear it."""
-        if cause.party == "community" and self._configuration.directory.street_of(cause.code or "") is None:
-            return f"the community {cause.code} is not in the directory"
-        return None
+        """Say why a community's word can't be heard: there is no such community, of any street."""
+        if cause.party != "community":
+            return None
+        unit = self._configuration.directory.units.get(cause.code or "")
+        is_one = unit is not None and unit.level == "community"
+        return None if is_one else f"the community {cause.code} is not in the directory"
 
     def decide(self, state: Incident | None, happening: Cause) -> tuple[Incident | None, Sequence[Message]]:
         """Decide about something a community said, or fold an entry of the history."""

@@ -9,7 +9,8 @@ import pytest
 from schemas import decision
 from schemas.event import Event
 from schemas.incident import ActRefused, Arrived, Entry
-from schemas.topics import JOURNAL
+from schemas.report import Rated
+from schemas.topics import JOURNAL, REPORTS
 from services.configured import load
 from services.ledger.handlers import LedgerDesk
 from services.runtime.batch import Message
@@ -46,3 +47,14 @@ def test_a_refused_round_of_inspection_is_no_version_of_an_incident() -> None:
     """The street keeps no state for it, so that an incident with that id would still be opened."""
     refused = entry_of(ActRefused, act=decision.Inspected.type, reason="no community of the street")
     assert StreetDesk(load(CONFIG)).decide(None, heard(refused)) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("code", "admitted"), [("guangdu", True), ("dongsheng", False), ("dongsheng-urban", False), ("nobody", False)]
+)
+def test_only_a_community_is_heard_as_one(code: str, *, admitted: bool) -> None:
+    """A street or a section has no topic for answers: the first one to it would hold up everybody else's."""
+    event = Event(uuid.uuid4(), f"/community/{code}", INCIDENT, AT, Rated(solved=True, satisfied=True))
+    said = Cause(uuid.uuid4(), INCIDENT, 0, AT, REPORTS.named(code), "community", code, event)
+    reason = StreetDesk(load(CONFIG)).admit(said)
+    assert reason is None if admitted else reason == f"the community {code} is not in the directory"

@@ -1,0 +1,110 @@
+"""The inbox of the departments, as their streams tell it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas import dispatch
+from schemas.event import Event, Fact
+from schemas.report import Place
+from schemas.topics import DISPATCHES
+from services.department import store
+from services.department.handlers import DepartmentDesk
+from services.runtime.batch import Bench
+from services.runtime.database import connect
+from services.runtime.inlet import Cause
+from services.runtime.settings import DatabaseSettings
+
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+INCIDENT = uuid.uuid4()
+ACKNOWLEDGED = dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": AT})
+
+
+def issued(lead: str = "water", **changes: Any) -> dispatch.Issued:
+    """A dispatch."""
+    known: dict[str, Any] = {
+        "street": "dongsheng",
+        "community": "guangdu",
+        "round": 1,
+        "role": "lead",
+        "lead": lead,
+        "rule": "test",
+        "deadlines": {"acknowledge": AT},
+        "kind": "demand",
+        "category": "water-supply",
+        "severity": "normal",
+        "description": "停水",
+        "place": Place(),
+    }
+    return dispatch.Issued(**(known | changes))
+
+
+def heard(department: str, fact: Fact) -> Cause:
+    """A message as it arrives on a department's stream."""
+    event = Event(uuid.uuid4(), "/router", INCIDENT, AT, fact)
+    return Cause(uuid.uuid4(), INCIDENT, 0, AT, DISPATCHES.named(department), "department", department, event)
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """A database with the department's tables, and one shard."""
+    made = connect(DatabaseSettings.model_validate({"url": database_url}), "test")
+    async with made.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA department"))
+        await connection.run_sync(store.metadata.create_all)
+        await store.journal.prepare(connection, 1)
+    yield made
+    await made.dispose()
+
+
+async def rows(engine: AsyncEngine) -> dict[str, tuple[str, str]]:
+    """Return (status, where it lies on disk) of every department's obligation."""
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT department, status, ctid::text FROM department.obligation"))
+        return {row.department: (row.status, row.ctid) for row in found}
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["the same owner", "another owner"])
+async def test_what_is_told_to_one_department_writes_its_obligation_alone(engine: AsyncEngine, *, kept: bool) -> None:
+    """However many departments owe something about the incident, and whoever remembers it."""
+    bench = Bench(engine, store.journal, "/department")
+
+    async def hear(*causes: Cause) -> None:
+        await (bench if kept else Bench(engine, store.journal, "/department")).handle(DepartmentDesk(), causes)
+
+    await hear(heard("water", issued()), heard("power", issued(role="support")))
+    before = await rows(engine)
+    assert {each: status for each, (status, _) in before.items()} == {"water": "dispatched", "power": "dispatched"}
+    await hear(heard("water", ACKNOWLEDGED))
+    await hear(heard("power", dispatch.Refused(act="x", reason="y")))
+    between = await rows(engine)
+    assert between["water"][0] == "acknowledged"
+    await hear(heard("water", dispatch.Changed(status="resolved", round=1, deadlines={})))
+    after = await rows(engine)
+    assert after["water"][0] == "resolved"
+    assert after["power"] == between["power"] != before["power"]
+
+
+async def test_an_inbox_holds_what_was_told_last(engine: AsyncEngine) -> None:
+    """Status and deadlines of the last change, reminders counted, and a refusal until the next word."""
+
+    async def inbox(*facts: Fact) -> Sequence[store.Item]:
+        causes = [heard("water", fact) for fact in facts]
+        await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), causes)
+        async with engine.connect() as connection:
+            return await store.inbox(connection, "water")
+
+    reminded = dispatch.Reminded(round=1, deadline="acknowledge", due_at=AT)
+    assert await inbox(reminded) == [], "it was never called for"
+    (item,) = await inbox(issued(), reminded, reminded, dispatch.Refused(act="arrived", reason="too early"))
+    assert (item.status, item.reminders, item.refused, item.due_at) == ("dispatched", 2, "arrived: too early", AT)
+    (item,) = await inbox(ACKNOWLEDGED)
+    assert (item.status, item.refused, item.deadlines) == ("acknowledged", "", {"resolve": AT})
+    assert await inbox(dispatch.Changed(status="confirmed", round=1, deadlines={})) == []
