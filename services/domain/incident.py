@@ -125,8 +125,10 @@ class Incident:
     @property
     def lead(self) -> Obligation | None:
         """The obligation of the department that leads (主办), or led to the end; None where it was withdrawn."""
-        leads = (each for each in self.obligations.values() if each.role == "lead" and each.status != "withdrawn")
-        return next(leads, None)
+        for each in self.obligations.values():
+            if each.role == "lead" and each.status != "withdrawn":
+                return each
+        return None
 
     @property
     def owned(self) -> bool:
@@ -144,7 +146,8 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
     before = state or Incident(incident)
     if entry.version != before.version + 1:
         raise ValueError(f"entry {entry.version} of incident {incident} does not follow version {before.version}")
-    department = getattr(entry, "department", None)
+    # Asking the model for what its class doesn't have costs more than the fold.
+    department = vars(entry).get("department")
     if department and department not in before.obligations and not isinstance(entry, entries.Dispatched):
         raise ValueError(
             f"entry {entry.version} of incident {incident} is about {department}, which owes nothing there"
