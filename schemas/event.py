@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha1
 from typing import Annotated, Any, ClassVar, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -139,7 +139,9 @@ class Envelope(BaseModel):
 
 def follow(cause: UUID, ordinal: int | str) -> UUID:
     """Return the id of the fact that follows from `cause` at that ordinal: the same each time it is said."""
-    return uuid5(cause, str(ordinal))
+    # A UUIDv5, in half the time that `uuid5` takes: every message has one. Source: RFC 9562, 5.5.
+    hashed = sha1(cause.bytes + str(ordinal).encode(), usedforsecurity=False).digest()
+    return UUID(int=int.from_bytes(hashed[:16]) & ~_FIXED_BITS | _VERSION_5)
 
 
 def beside(subject: UUID, name: bytes) -> UUID:
@@ -148,21 +150,23 @@ def beside(subject: UUID, name: bytes) -> UUID:
     An index of such ids is written and read where the incidents of the day are, however many there have been: subjects
     are UUIDv7, whose first 48 bits are the time. The other bits are a hash of all of the subject and the name (UUIDv8).
     """
-    hashed = blake2b(subject.bytes + name, digest_size=10).digest()
-    number = int.from_bytes(subject.bytes[:6] + hashed)
-    # Version 8 and the variant. Source: RFC 9562, 5.8.
-    return UUID(int=number & ~_FIXED_BITS | _VERSION_8)
+    whole = subject.bytes
+    hashed = blake2b(whole + name, digest_size=10).digest()
+    # Source: RFC 9562, 5.8.
+    return UUID(int=int.from_bytes(whole[:6] + hashed) & ~_FIXED_BITS | _VERSION_8)
 
 
+# The version and the variant.
 _FIXED_BITS = 0xF000 << 64 | 0xC000 << 48
+_VERSION_5 = 0x5000 << 64 | 0x8000 << 48
 _VERSION_8 = 0x8000 << 64 | 0x8000 << 48
 
 
 def dump(event: Event) -> bytes:
     """Write an event as structured CloudEvents JSON, keys in a fixed order."""
     head = (
-        f'{{"specversion":"1.0","id":"{event.id}","source":{_quoted(event.source)},"type":"{event.data.type}",'
-        f'"subject":"{event.subject}","time":"{isoformat(event.time)}","datacontenttype":"application/json","data":'
+        f'{{"specversion":"1.0","id":"{event.id!s}","source":{_quoted(event.source)},"type":"{event.data.type}",'
+        f'"subject":"{event.subject!s}","time":"{isoformat(event.time)}","datacontenttype":"application/json","data":'
     )
     return head.encode() + to_json(event.data, exclude_none=True) + b"}"
 
@@ -210,10 +214,10 @@ def _read_as_written(value: bytes, facts: Mapping[str, type[Fact]]) -> Event | N
     if fact is None or b"NaN" in value or b"Infinity" in value:
         return None
     try:
-        envelope = _whole(fact).model_validate_json(value)
+        envelope = _reader(fact)(value)
     except ValidationError:
         return None
-    return Event(envelope.id, envelope.source, envelope.subject, envelope.time, envelope.data)  # type: ignore[arg-type]
+    return Event(envelope.id, envelope.source, envelope.subject, envelope.time, envelope.data)
 
 
 _begins_as_written = re.compile(
@@ -222,10 +226,10 @@ _begins_as_written = re.compile(
 
 
 @cache
-def _whole(fact: type[Fact]) -> type[Envelope]:
-    """Return the envelope with one class of fact in it."""
+def _reader(fact: type[Fact]) -> Callable[[bytes], Any]:
+    """Return what reads an envelope with one class of fact in it."""
     fields: dict[str, Any] = {"type": (Literal[fact.type], ...), "data": (fact, ...)}
-    return create_model(f"Whole{fact.__name__}", __base__=Envelope, **fields)
+    return create_model(f"Whole{fact.__name__}", __base__=Envelope, **fields).__pydantic_validator__.validate_json
 
 
 def _read(value: bytes, headers: Mapping[str, str]) -> Envelope:

@@ -17,7 +17,7 @@ from schemas.response import Owner
 from services.domain import routing
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
-from services.domain.memo import Memo
+from services.domain.memo import remembered
 from services.domain.reading import Document, Place, Problem
 from services.domain.routing import Plan, Policy, Route
 from services.domain.tree_reading import TreeReader
@@ -103,7 +103,7 @@ DEFAULT_STREET_POLICY: Final = StreetPolicy(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
     """Everything configured; `version` names its content, however it is laid out in files or commented.
 
@@ -118,18 +118,15 @@ class Configuration:
     street: StreetPolicy
     approvers: Mapping[str, Approver] = field(hash=False)
     calendar: Calendar = field(hash=False)
-    # Reports of one kind from one place are many, and the tree says the same of each.
-    _plans: Memo[Labels, Plan] = field(default_factory=Memo, init=False, repr=False, compare=False)
-    _policies: Memo[tuple[Labels, str], Policy] = field(default_factory=Memo, init=False, repr=False, compare=False)
-    _frozen: Memo[Policy, entries.Policy] = field(default_factory=Memo, init=False, repr=False, compare=False)
-    _owners: Memo[str, Owner] = field(default_factory=Memo, init=False, repr=False, compare=False)
 
     def plan(self, labels: Mapping[str, str]) -> Plan:
         """Who owes, by which rules, with the ladder of whoever owes where a rule names none."""
-        return self._plans(tuple(labels.items()), lambda: self._plan(labels))
+        return self._plan(tuple(labels.items()))
 
-    def _plan(self, labels: Mapping[str, str]) -> Plan:
-        found = routing.plan(self.routes, labels)
+    # Reports of one kind from one place are many, and the tree says the same of each.
+    @remembered
+    def _plan(self, labels: Labels) -> Plan:
+        found = routing.plan(self.routes, dict(labels))
         return Plan(
             found.rules,
             tuple(replace(each, ladder=each.ladder or self.ladder_of(each.department)) for each in found.assignments),
@@ -137,17 +134,16 @@ class Configuration:
 
     def policy_for(self, labels: Mapping[str, str], department: str) -> Policy:
         """The policy under which a department owes that an officer named, whether the tree names it or not."""
-        return self._policies((tuple(labels.items()), department), lambda: self._policy_for(labels, department))
+        return self._policy_for(tuple(labels.items()), department)
 
-    def _policy_for(self, labels: Mapping[str, str], department: str) -> Policy:
-        policy = routing.policy_for(self.routes, labels, department)
+    @remembered
+    def _policy_for(self, labels: Labels, department: str) -> Policy:
+        policy = routing.policy_for(self.routes, dict(labels), department)
         return replace(policy, ladder=policy.ladder or self.ladder_of(department))
 
+    @remembered
     def frozen(self, policy: Policy) -> entries.Policy:
         """Return a policy as it is kept on the obligation, whatever the configuration becomes."""
-        return self._frozen(policy, lambda: self._freeze(policy))
-
-    def _freeze(self, policy: Policy) -> entries.Policy:
         ladder = self.ladders[policy.ladder]
         return entries.Policy(
             rule=policy.rule,
@@ -160,11 +156,9 @@ class Configuration:
             ),
         )
 
+    @remembered
     def owner_of(self, department: str) -> Owner:
         """Return who does the work in a department: its posts, as the directory names them."""
-        return self._owners(department, lambda: self._owner_of(department))
-
-    def _owner_of(self, department: str) -> Owner:
         leader, section, officer = (
             holder.name if (holder := self.directory.holder(department, post)) else f"{department}:{post}"
             for post in ("responsible-leader", "section-head", "officer")

@@ -125,8 +125,10 @@ class Incident:
     @property
     def lead(self) -> Obligation | None:
         """The obligation of the department that leads (主办), or led to the end; None where it was withdrawn."""
-        leads = (each for each in self.obligations.values() if each.role == "lead" and each.status != "withdrawn")
-        return next(leads, None)
+        for each in self.obligations.values():
+            if each.role == "lead" and each.status != "withdrawn":
+                return each
+        return None
 
     @property
     def owned(self) -> bool:

@@ -1,28 +1,17 @@
 """Remembers answers that are asked for again and again and never change."""
 
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from functools import cached_property, lru_cache, partial
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-K = TypeVar("K", bound=Hashable)
+P = ParamSpec("P")
 V = TypeVar("V")
 
 
-class Memo(Generic[K, V]):
-    """Answers by question, at most `most` of them; when they are that many, all are forgotten.
+def remembered(answer: Callable[Concatenate[Any, P], V]) -> cached_property[Callable[P, V]]:
+    """Return a method that answers the same question once, of the 10,000 asked last.
 
-    It is kept beside the value that its answers depend on, so that it goes when the value goes. A question that fails
-    is asked again.
+    The answers are kept in the object that they depend on, so that they go when it goes. A question that fails is asked
+    again.
     """
-
-    def __init__(self, most: int = 10_000) -> None:
-        self._most = most
-        self._answers: dict[K, V] = {}
-
-    def __call__(self, question: K, answer: Callable[[], V]) -> V:
-        """Return the answer to a question, found by `answer` the first time."""
-        found = self._answers.get(question)
-        if found is None:
-            if len(self._answers) >= self._most:
-                self._answers.clear()
-            found = self._answers[question] = answer()
-        return found
+    return cached_property(lambda owner: cast("Callable[P, V]", lru_cache(maxsize=10_000)(partial(answer, owner))))

@@ -55,11 +55,12 @@ class Story:
 
     def tell(self, entry_type: type[Entry], /, **fields: Any) -> None:
         """Add an entry, and fold it."""
-        head: dict[str, Any] = {"version": self.now_is.version + 1, "cause": self.cause, "who": self.who, "by": self.by}
+        before = self.now_is
         if self.early:
-            head["happened_at"] = self.at
+            fields["happened_at"] = self.at
+        head: dict[str, Any] = {"version": before.version + 1, "cause": self.cause, "who": self.who, "by": self.by}
         entry = entry_type(**(head | fields))
-        self.state = evolve(self.state, self.incident, entry, self.at)
+        self.state = evolve(before, self.incident, entry, self.at)
         self.entries.append(entry)
 
     def tell_of(self, entry_type: type[Entry], department: str, **fields: Any) -> None:
@@ -72,7 +73,8 @@ class Story:
 
     def deadlines(self, **durations: Duration) -> dict[str, datetime]:
         """Return named deadlines, counted from this instant."""
-        return {name: self.after(duration) for name, duration in durations.items()}
+        calendar, at = self.configuration.calendar, self.at
+        return {name: add(calendar, at, duration) for name, duration in durations.items()}
 
     def labels(self, call: str | None) -> dict[str, str]:
         """Return what the routes look at."""

@@ -8,12 +8,12 @@ Source: the time classes of the 12345 hotline and of the standards of city manag
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final, Literal, Self, get_args
 
-from services.domain.memo import Memo
+from services.domain.memo import remembered
 
 Unit = Literal["m", "h", "d", "wh", "wd"]
 
@@ -88,12 +88,6 @@ class Calendar:
     week: tuple[tuple[Hours, ...], ...] = OFFICE_WEEK
     holidays: frozenset[date] = frozenset()
     working_weekends: frozenset[date] = frozenset()
-    # What a day's hours are in UTC, remembered: most deadlines fall on the same few days.
-    _seen: dict[date, tuple[Opening, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    # One act sets and asks for the same deadlines several times: for each department, for its ladder, for the sweeper.
-    _sums: Memo[tuple[datetime, Duration], datetime] = field(
-        default_factory=Memo, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         """Refuse with a `ValueError` what never opens or contradicts itself."""
@@ -108,12 +102,28 @@ class Calendar:
         if both:
             raise ValueError(f"{min(both)} is both a holiday and a working weekend: keep one of them")
 
+    # Most deadlines fall on the same few days.
+    @remembered
     def openings(self, day: date) -> tuple[Opening, ...]:
         """The stretches of office hours that begin on a day of the zone, in UTC, in order; empty when closed."""
-        known = self._seen.get(day)
-        if known is None:
-            known = self._seen[day] = tuple(self._open_on(day))
-        return known
+        return tuple(self._open_on(day))
+
+    @remembered
+    def working_day(self, day: date, later: int) -> date:
+        """The day of the zone that is so many working days later; past the last year it is a `ValueError`."""
+        start = day
+        while later > 0:
+            day += _ONE_DAY
+            if day.year > LAST_YEAR:
+                raise _out_of_bounds(f"working days after {start.isoformat()}")
+            if self.openings(day):
+                later -= 1
+        return day
+
+    # One act sets and asks for the same deadlines several times: for each department, for its ladder, for the sweeper.
+    @remembered
+    def _sum(self, instant: datetime, duration: Duration) -> datetime:
+        return _add(self, instant, duration)
 
     def _open_on(self, day: date) -> Iterator[Opening]:
         hours = self.week[day.weekday()]
@@ -139,7 +149,7 @@ def add(calendar: Calendar, instant: datetime, duration: Duration) -> datetime:
     never lies outside office hours: `3wh` from 10:00 is 14:00, `5wd` the same time of day five working days later.
     A naive instant, and one outside the years 2000 to 2100 before or after, is a `ValueError`.
     """
-    return calendar._sums((instant, duration), lambda: _add(calendar, instant, duration))  # noqa: SLF001 - of this module
+    return calendar._sum(instant, duration)  # noqa: SLF001 - of this module
 
 
 def _add(calendar: Calendar, instant: datetime, duration: Duration) -> datetime:
@@ -187,13 +197,7 @@ def _after_hours(calendar: Calendar, start: datetime, left: timedelta) -> dateti
 def _after_days(calendar: Calendar, start: datetime, days: int) -> datetime:
     begin = _after_hours(calendar, start, timedelta())
     local = begin.astimezone(calendar.zone)
-    day = local.date()
-    while days > 0:
-        day += _ONE_DAY
-        if day.year > LAST_YEAR:
-            raise _out_of_bounds(f"working days after {start.isoformat()}")
-        if calendar.openings(day):
-            days -= 1
+    day = calendar.working_day(local.date(), days)
     same_time = datetime.combine(day, local.time(), calendar.zone).astimezone(UTC)
     return _checked(_into_hours(calendar.openings(day), same_time))
 

@@ -157,20 +157,18 @@ class _Numbering:
         if not messages:
             self._append(cause, 0, follow(cause.id, 0), cause.key, NOTHING, "", None)
         for ordinal, message in enumerate(messages):
-            event = Event(follow(cause.id, ordinal), self._source, message.subject, cause.at, message.fact)
+            fact, subject, topic = message.fact, message.subject, message.topic
+            event = Event(follow(cause.id, ordinal), self._source, subject, cause.at, fact)
             payload = dump(event)
             if len(payload) > MAX_RECORD_BYTES:
-                raise ValueError(
-                    f"{message.fact.type} about {message.subject} has grown beyond {MAX_RECORD_BYTES} bytes"
-                )
-            self._append(cause, ordinal, event.id, event.subject, message.fact.type, payload.decode(), message.topic)
+                raise ValueError(f"{fact.type} about {subject} has grown beyond {MAX_RECORD_BYTES} bytes")
+            self._append(cause, ordinal, event.id, subject, fact.type, payload.decode(), topic)
 
     def _append(
         self, cause: Happening, ordinal: int, row_id: UUID, subject: UUID, kind: str, payload: str, topic: str | None
     ) -> None:
-        seq = self._next[cause.shard]
-        self._next[cause.shard] = seq + 1
+        shard = cause.shard
+        seq = self._next[shard]
+        self._next[shard] = seq + 1
         aggregate = topic.split(".", 1)[0] if topic else NOTHING
-        self.rows.append(
-            Row(cause.shard, seq, cause.id, ordinal, row_id, aggregate, subject, kind, payload, topic, cause.at)
-        )
+        self.rows.append(Row(shard, seq, cause.id, ordinal, row_id, aggregate, subject, kind, payload, topic, cause.at))

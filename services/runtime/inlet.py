@@ -81,6 +81,14 @@ def cause_id(subject: UUID, event: UUID, topic: str) -> UUID:
     return beside(subject, event.bytes + topic.encode())
 
 
+class _Heard(NamedTuple):
+    """A topic that a room hears: whose it is, and the facts that it takes, by type."""
+
+    party: str
+    code: str | None
+    facts: Mapping[str, type[Fact]]
+
+
 class Inlet:
     """Reads the records of the topics that a room hears."""
 
@@ -88,7 +96,7 @@ class Inlet:
         self._facts: dict[str, Mapping[str, type[Fact]]] = {
             topic.name: {fact.type: fact for fact in topic.facts} for topic in topics
         }
-        self._families: dict[str, tuple[Topic, str | None]] = {}
+        self._heard: dict[str, _Heard] = {}
         self._clock = clock
         self._shards = shards
 
@@ -100,8 +108,8 @@ class Inlet:
             return DeadLetter(record, str(error))
 
     def _read(self, record: ConsumerRecord) -> Cause:
-        topic, code = self._family(record.topic)
-        event = parse(record.value, self._facts[topic.name], _text_headers(record))
+        heard = self._heard.get(record.topic) or self._family(record.topic)
+        event = parse(record.value, heard.facts, _text_headers(record))
         if record.key != str(event.subject).encode():
             raise InvalidEventError(f"the record's key is not its subject {event.subject}, written as text")
         return Cause(
@@ -110,17 +118,17 @@ class Inlet:
             shard=shard_of(record.key, self._shards),
             at=self._instant(event, record),
             topic=record.topic,
-            party=topic.name.split(".", 1)[0],
-            code=code,
+            party=heard.party,
+            code=heard.code,
             event=event,
         )
 
-    def _family(self, topic: str) -> tuple[Topic, str | None]:
-        found = self._families.get(topic) or family(topic)
-        if found is None or found[0].name not in self._facts:
+    def _family(self, topic: str) -> _Heard:
+        of, code = family(topic) or (None, None)
+        if of is None or of.name not in self._facts:
             raise InvalidEventError(f"{topic} is not a topic this room reads")
-        self._families[topic] = found
-        return found
+        self._heard[topic] = heard = _Heard(of.name.split(".", 1)[0], code, self._facts[of.name])
+        return heard
 
     def _instant(self, event: Event, record: ConsumerRecord) -> datetime:
         if self._clock.sample:
@@ -136,7 +144,7 @@ def _text_headers(record: ConsumerRecord) -> dict[str, str]:
     """Return the headers that are text; others are nobody's business here, and no reason to lose a record."""
     found: dict[str, str] = {}
     # They only matter in CloudEvents' binary mode.
-    if not any(name == "ce_specversion" for name, _ in record.headers):
+    if "ce_specversion" not in [name for name, _ in record.headers]:
         return found
     for name, value in record.headers:
         if isinstance(value, bytes):

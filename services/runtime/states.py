@@ -70,7 +70,7 @@ class States(Generic[S]):
                 key,
                 shard,
                 *(each.of(state) for each in self._derived),
-                self._codec.dump_json(state, exclude_defaults=True).decode(),
+                self._codec.serializer.to_json(state, exclude_defaults=True).decode(),
             )
             for key, (shard, state) in states.items()
         ]
