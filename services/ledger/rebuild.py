@@ -177,6 +177,9 @@ class Rebuild:
             await self._replace()
             # Whoever keeps states in memory sees by it that somebody else has written into the shard.
             await journal.append(self._connection, [_done(shard) for shard in shards.values()])
+            # Those rows are said to nobody. What else is unpublished is left to whoever publishes.
+            silent = {each.id: each.seq + 1 for each in shards.values() if each.published == each.seq}
+            await journal.mark(self._connection, silent)
             sizes = await store.sizes(self._connection)
         return Rebuilt(sizes["entry"], sizes["incident"], sizes["inspection"], self._unreadable)
 

@@ -338,6 +338,17 @@ async def test_a_rebuild_in_passes_is_the_same(house: House, monkeypatch: pytest
         assert await house.books.everything() == expected
 
 
+async def test_a_rebuild_leaves_nothing_to_publish(house: House) -> None:
+    """Its own rows are said to nobody, and count as published; what others left unpublished stays so."""
+    history = History()
+    await house.books.hear(causes(history))
+    heard = history.causes[0].shard
+    await rebuild(house.books.engine, house.kafka)
+    async with house.books.engine.connect() as connection:
+        behind = await connection.execute(text("SELECT id, published FROM ledger.shard WHERE published < seq"))
+        assert behind.all() == [(heard, 0)]
+
+
 # --- what was lost ---------------------------------------------------------------------------------------------------
 
 
