@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from sqlalchemy import text
 
 from schemas.event import Event, dump
@@ -373,6 +373,34 @@ async def test_a_report_without_an_incident_is_lost(house: House) -> None:
     await house.books.hear(causes(first))
     assert await arrivals.lost(engine) == 1
     assert await lost(engine, house.kafka, [code]) == 1
+
+
+async def test_what_arrived_is_not_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many reports there have been, those that have their incident are in memory for a moment only."""
+    monkeypatch.setattr("services.ledger.lost.AT_ONCE", 10)
+    code = f"many-{uuid4().hex[:8]}"
+    await topics.apply(house.kafka, [REPORTS], {"community": [code]})
+    histories = [History() for _ in range(60)]
+    never = [uuid4() for _ in range(15)]
+    subjects = [*never[:8], *(each.id for each in histories), *never[8:]]
+    said = [Event(uuid4(), f"/{code}", subject, START, raised()) for subject in subjects]
+    await house.tell(*said, topic=REPORTS.named(code))
+    await house.books.hear(causes(*histories))
+    arrivals = Watched(house.kafka, [code])
+    assert await arrivals.lost(house.books.engine) == len(never)
+    assert arrivals.read == len(subjects)
+    assert arrivals.most <= len(never) + 2 * 10
+
+
+class Watched(Arrivals):
+    """Counts what was read, and the most that was in memory at once."""
+
+    read = most = 0
+
+    def _report(self, record: ConsumerRecord) -> UUID | None:
+        self.read += 1
+        self.most = max(self.most, len(self._missing) + len(self._arrived))
+        return super()._report(record)
 
 
 async def test_what_cannot_be_read_is_not_nothing(house: House) -> None:
