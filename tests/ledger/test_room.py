@@ -25,6 +25,7 @@ from services.ledger.lost import Arrivals, lost
 from services.ledger.names import named
 from services.ledger.reading import Unreadable
 from services.ledger.rebuild import FEW, rebuild
+from services.ledger.shelf import Copying
 from services.local.kafka import EmbeddedKafka
 from services.runtime import topics
 from services.runtime.clock import set_clock
@@ -336,6 +337,40 @@ async def test_a_rebuild_in_passes_is_the_same(house: House, monkeypatch: pytest
         monkeypatch.setattr("services.ledger.rebuild.FEW", -1)
         await rebuild(house.books.engine, house.kafka)
         assert await house.books.everything() == expected
+
+
+async def test_a_rebuild_with_little_in_hand_is_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few incidents are kept in memory, and however often one is told of again, the rows are the same."""
+    histories = [History(category="river").called("water").later(days=9).solved() for _ in range(20)]
+    gap, twice = History().called(), History().called()
+    told = [event for entries in zip(*(each.events for each in histories), strict=True) for event in entries]
+    await house.tell(*gap.events[1:], *twice.events, *told, *twice.events, *gap.events[:1], inspected())
+    await rebuild(house.books.engine, house.kafka)
+    expected = await house.books.everything()
+    assert {each.id for each in (*histories, gap)} <= {row[0] for row in expected["incident"]}
+    for in_hand, at_once, bits in ((0, 7, 2**25), (3, 50, 2**25), (5, 20, 8)):
+        monkeypatch.setattr("services.ledger.shelf.MOST_IN_HAND", in_hand)
+        monkeypatch.setattr("services.ledger.shelf.AWAY_AT_ONCE", 2)
+        monkeypatch.setattr("services.ledger.shelf.PUT_AWAY_BITS", bits)
+        monkeypatch.setattr("services.ledger.rebuild.AT_ONCE", at_once)
+        await rebuild(house.books.engine, house.kafka)
+        assert await house.books.everything() == expected
+
+
+async def test_nothing_is_copied_under_locks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is stopped in the middle of COPY keeps the locks for ever, which no time-out ends."""
+
+    async def refuse(_self: Copying, _connection: object, rows: Sequence[object]) -> None:
+        assert not rows
+
+    history = History().called()
+    await house.tell(*history.events)
+    monkeypatch.setattr("services.ledger.rebuild.MOST_PASSES", 0)
+    monkeypatch.setattr(Copying, "write", refuse)
+    await rebuild(house.books.engine, house.kafka)
+    book = await house.books.book(history)
+    assert book
+    assert book.state == history.folded
 
 
 async def test_a_rebuild_leaves_nothing_to_publish(house: House) -> None:
