@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 from uuid import UUID
 
+from schemas.event import EARLIEST, LATEST
 from schemas.incident import Status
 from services.domain.wording import words_of
 
@@ -126,13 +127,11 @@ def _after(name: List, text: str | None) -> Place | None:
     try:
         at, incident, *rest = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         place: Place = (datetime.fromisoformat(at), UUID(incident), *rest)
-    except (ValueError, TypeError, AttributeError):
+        # Halves of surrogate pairs are no text either, and can't be written.
+        storable = b"\x00" not in "".join(rest).encode()
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise Misasked("after is a cursor that an answer gave as `next`, and this is none") from None
-    fits = place[0].tzinfo and len(rest) == (2 if name == "overdue" else 0) and all(map(_is_code, rest))
-    if not fits:
+    fits = place[0].tzinfo and EARLIEST <= place[0] < LATEST and len(rest) == (2 if name == "overdue" else 0)
+    if not fits or not storable:
         raise Misasked(f"after is a cursor of another list than {name}")
     return place
-
-
-def _is_code(value: object) -> bool:
-    return isinstance(value, str) and "\x00" not in value

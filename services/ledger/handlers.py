@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.event import Fact
 from schemas.incident import Entry, Inspected
 from schemas.topics import dead_letters
 from services.domain.incident import Incident, about_inspection
@@ -35,23 +36,26 @@ class LedgerDesk:
 
     def keep(self, state: Book) -> Book | None:
         """Keep a book with nothing left to write; a round of inspection is told once."""
-        return None if state.walked else replace(state, fresh=(), known=state.state if state.state.version else None)
+        return None if state.walked else state._replace(fresh=(), known=state.state if state.state.version else None)
 
     def decide(self, state: Book | None, happening: Cause) -> tuple[Book | None, Sequence[Message]]:
         """Return the book with one more entry, by the version the router gave it, whenever it arrives."""
-        entry = happening.event.data
+        return self.hear(state, happening.key, happening.event.time, happening.event.data)
+
+    def hear(self, state: Book | None, key: UUID, time: datetime, entry: Fact) -> tuple[Book | None, Sequence[Message]]:
+        """Do the same with an entry that was said about `key`, at `time` by the router's clock (UTC)."""
         if not isinstance(entry, Entry):
             raise TypeError(f"{entry.type} is no entry of a history")
         # The router's own instant, whenever its record reached the broker: its state and ours must be the same.
-        at = entry.happened_at or happening.event.time
-        book = state or Book(Incident(happening.key))
+        at = entry.happened_at or time
+        book = state or Book(Incident(key))
         if isinstance(entry, Inspected):
-            return replace(book, walked=book.walked or Walked(at, entry)), ()
+            return book._replace(walked=book.walked or Walked(at, entry)), ()
         if about_inspection(entry):
             return state, ()
         try:
             return record(book, Told(at, entry)), ()
         except ValueError as error:
             # The router alone writes there, and never this: better one history that stands still than all of them.
-            log.exception("an entry does not fit its history", incident=str(happening.key), reason=str(error))
-            return state, [Message(dead_letters("ledger"), happening.key, entry)]
+            log.exception("an entry does not fit its history", incident=str(key), reason=str(error))
+            return state, [Message(dead_letters("ledger"), key, entry)]

@@ -17,7 +17,9 @@ from services.runtime.clock import WallClock
 from services.runtime.inlet import Cause, Inlet
 from services.runtime.settings import KafkaSettings
 
-AT_ONCE = 10_000
+AT_ONCE = 2_000
+FETCH_BYTES = 64 * 1024
+"""A district has hundreds of communities' partitions, and this of each lies in the memory of the room at once."""
 
 
 class Arrivals:
@@ -28,6 +30,8 @@ class Arrivals:
         self._topics = [REPORTS.named(code) for code in communities]
         self._inlet = Inlet((REPORTS,), WallClock(), kafka.shards)
         self._places: dict[TopicPartition, int | None] = {}
+        self._arrived: set[UUID] = set()
+        """Those that were not looked for in the ledger yet."""
         self._missing: set[UUID] = set()
 
     async def lost(self, engine: AsyncEngine) -> int:
@@ -40,16 +44,25 @@ class Arrivals:
         for partition in await partitions_of(self._kafka, self._topics):
             self._places.setdefault(partition, None)
         if self._places:
-            await self._read_on()
+            await self._read_on(engine)
         self._missing -= await _with_incident(engine, self._missing)
         return len(self._missing)
 
-    async def _read_on(self) -> None:
-        async with reader(self._kafka, self._places) as consumer:
-            async for records in to_the_end(consumer):
-                self._missing.update(report for record in records if (report := self._report(record)))
+    async def _read_on(self, engine: AsyncEngine) -> None:
+        async with reader(self._kafka, self._places, fetch_bytes=FETCH_BYTES) as consumer:
+            async for records in to_the_end(consumer, most=AT_ONCE):
+                self._arrived.update(report for record in records if (report := self._report(record)))
+                # The first look reads all there ever was, and nearly all of it has its incident.
+                if len(self._arrived) >= AT_ONCE:
+                    self._arrived -= await _with_incident(engine, self._arrived)
+                    self._put_down()
             for partition in self._places:
                 self._places[partition] = await consumer.position(partition)
+        self._put_down()
+
+    def _put_down(self) -> None:
+        self._missing |= self._arrived
+        self._arrived.clear()
 
     def _report(self, record: ConsumerRecord) -> UUID | None:
         """Return the report's id; None for what is no valid report, which the street's dead letters keep."""

@@ -200,16 +200,15 @@ function pages(found, shows, path) {
       try {
         const next = await ask(path(one.next));
         made.tBodies[0].append(...shows(next.rows).tBodies[0].rows);
+        more.disabled = false;
         grown(next);
-      } catch (error) { inside.append(failed(error)); }
-      more.disabled = false;
+      } catch (error) { inside.append(failed(error)); more.disabled = false; }
     };
-    // A page of a search may be empty while the list goes on.
-    if (one.next && !one.rows.length && inside.isConnected) more.onclick();
+    // A page of a search may be empty while the list goes on; once the dialog is closed nobody waits for it.
+    if (one.next && !one.rows.length) setTimeout(() => { if (inside.isConnected && !more.disabled) more.onclick(); });
   };
   inside.append(made, none, more);
   grown(found);
-  if (found.next && !found.rows.length) setTimeout(() => inside.isConnected && more.onclick());
   return inside;
 }
 function history(id) {
@@ -241,7 +240,7 @@ $("ask").addEventListener("submit", (event) => {
 
 $("close").addEventListener("click", () => $("dialog").close());
 $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
-$("dialog").addEventListener("close", () => { if (back) document.querySelector(`main [data-id="${CSS.escape(back)}"]`)?.focus(); });
+$("dialog").addEventListener("close", () => { wanted += 1; $("dialog-body").replaceChildren(); if (back) document.querySelector(`main [data-id="${CSS.escape(back)}"]`)?.focus(); });
 // `/#<incident>` names one incident's history, so that it can be passed on.
 function follow() {
   const id = location.hash.slice(1);

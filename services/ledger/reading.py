@@ -18,6 +18,7 @@ STALLED_S = 30
 """A broker that gives nothing for so long, while there is more to read, is away."""
 REACH_S = 10
 AT_ONCE = 2_000
+FETCH_BYTES = 4 * 1024 * 1024
 
 
 class Unreadable(Exception):
@@ -47,8 +48,12 @@ async def partitions_of(kafka: KafkaSettings, topics: Iterable[str]) -> set[Topi
 
 
 @asynccontextmanager
-async def reader(kafka: KafkaSettings, places: Mapping[TopicPartition, int | None]) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(
+    kafka: KafkaSettings, places: Mapping[TopicPartition, int | None], *, fetch_bytes: int = FETCH_BYTES
+) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a reader at the given offsets; None means the first there is.
+
+    Of each partition about `fetch_bytes` are in memory at once, fetched while others are read.
 
     Raises:
         Unreadable: the broker is away.
@@ -60,7 +65,7 @@ async def reader(kafka: KafkaSettings, places: Mapping[TopicPartition, int | Non
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4 * 1024 * 1024,
+        max_partition_fetch_bytes=fetch_bytes,
         # Where a topic ends is asked for on the same connection, after the fetch that waits for more.
         fetch_max_wait_ms=20,
     )

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from sqlalchemy import MetaData, and_, exists, text
@@ -24,12 +23,11 @@ from sqlalchemy.schema import CreateTable
 
 from schemas.event import follow
 from schemas.topics import JOURNAL
-from services.ledger.handlers import LedgerDesk
 from services.ledger.reading import partitions_of, reader, to_the_end
-from services.ledger.store import Book, Store, journal, store
-from services.runtime.clock import WallClock
+from services.ledger.shelf import BREATH, Copying, Shelf
+from services.ledger.store import Store, journal, store
+from services.ledger.telling import Listener
 from services.runtime.database import begun, unbegun
-from services.runtime.inlet import Cause, Inlet
 from services.runtime.journal import NOTHING, Row, Shard
 from services.runtime.settings import KafkaSettings
 
@@ -37,10 +35,7 @@ FEW = 2_000
 """Once no more than this came while the last pass was read, the rest is read under the locks."""
 MOST_PASSES = 20
 AT_ONCE = 5_000
-BREATH = 200
-"""After so many records what is to be written goes on its way, a few milliseconds' work."""
-MOST_IN_HAND = 10_000
-"""How many incidents are kept in memory; a few kilobytes each."""
+TEMPORARY = "pg_temp"
 WORK_MEMORY = "64MB"
 """Old and new rows are compared in memory, not by a look into an index for each."""
 
@@ -55,78 +50,6 @@ class Rebuilt:
     unreadable: int
 
 
-class Shelf:
-    """The books in hand: what was told is written at once, and what follows from it when a book is put away.
-
-    A history is told entry by entry, and the state after each would otherwise be read and written as often. While the
-    database writes what was told, the next is read already: whoever uses the connection waits for `written` first.
-    """
-
-    def __init__(self, connection: AsyncConnection, tables: Store) -> None:
-        self._connection = connection
-        self._tables = tables
-        self._desk = LedgerDesk(tables)
-        self._books: dict[UUID, tuple[int, Book]] = {}
-        self._any_put_away = False
-        self._writing: asyncio.Future[None] | None = None
-
-    async def take(self, causes: Sequence[Cause]) -> None:
-        """Do with what was told what the room does."""
-        keys = dict.fromkeys(each.key for each in causes)
-        await self._fetch(keys.keys() - self._books.keys())
-        for number, each in enumerate(causes):
-            _, book = self._books.get(each.key, (0, None))
-            after, _ = self._desk.decide(book, each)
-            if after is not None:
-                self._books[each.key] = each.shard, after
-            if not number % BREATH:
-                await asyncio.sleep(0)
-        # The last to be put away are those that were told of last.
-        told = {key: self._books.pop(key) for key in keys if key in self._books}
-        self._books |= {key: (shard, _noted(book)) for key, (shard, book) in told.items()}
-        await self.written()
-        self._writing = asyncio.ensure_future(self._note([book for _, book in told.values()]))  # noqa: RUF006 - it is kept
-        if len(self._books) > MOST_IN_HAND:
-            await self.put_away(len(self._books) - MOST_IN_HAND // 2)
-
-    async def _note(self, books: Sequence[Book]) -> None:
-        async with begun(self._connection):
-            await self._tables.note(self._connection, books)
-
-    async def _fetch(self, keys: Collection[UUID]) -> None:
-        if keys and self._any_put_away:
-            await self.written()
-            async with begun(self._connection):
-                found = await self._tables.load(self._connection, list(keys))
-            self._books |= {key: (0, book) for key, book in found.items()}
-
-    async def put_away(self, many: int | None = None) -> None:
-        """Write what follows from so many books, those that nobody told of for longest, or from all."""
-        await self.written()
-        books = dict(islice(self._books.items(), many))
-        async with begun(self._connection):
-            await self._tables.fold(self._connection, books)
-        for key in books:
-            del self._books[key]
-        self._any_put_away = True
-
-    async def written(self) -> None:
-        """Wait until what was told has been written."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await writing
-
-    async def drop(self) -> None:
-        """Leave what is being written, after a failure."""
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
-
-
-def _noted(book: Book) -> Book:
-    return Book(book.state, book.ahead, known=book.known)
-
-
 class Rebuild:
     """One rebuild, on one connection, whose temporary tables go with it."""
 
@@ -134,9 +57,9 @@ class Rebuild:
         self._connection = connection
         self._kafka = kafka
         # A temporary schema is a schema like any other, and the room's own code fills it.
-        self._new = Store(MetaData(schema="pg_temp"))
-        self._shelf = Shelf(connection, self._new)
-        self._inlet = Inlet((JOURNAL,), WallClock(), kafka.shards)
+        self._new = Store(MetaData(schema=TEMPORARY), Copying)
+        self._shelf = Shelf(connection, self._new, kafka.shards)
+        self._listener = Listener(kafka.shards)
         self._unreadable = 0
 
     async def run(self) -> Rebuilt:
@@ -167,6 +90,8 @@ class Rebuild:
         """Read what is left, and replace the old rows, under the locks of all shards."""
         async with begun(self._connection):
             shards = await journal.lock(self._connection, range(self._kafka.shards))
+            # Nothing is copied under locks (see services/runtime/bulk.py).
+            self._shelf.tables = Store(MetaData(schema=TEMPORARY))
             # The database ends transactions that fall silent, and the broker may need a moment.
             async for records in to_the_end(consumer, alive=self._alive):
                 await self._take(records)
@@ -174,6 +99,9 @@ class Rebuild:
             await self._replace()
             # Whoever keeps states in memory sees by it that somebody else has written into the shard.
             await journal.append(self._connection, [_done(shard) for shard in shards.values()])
+            # Those rows are said to nobody. What else is unpublished is left to whoever publishes.
+            silent = {each.id: each.seq + 1 for each in shards.values() if each.published == each.seq}
+            await journal.mark(self._connection, silent)
             sizes = await store.sizes(self._connection)
         return Rebuilt(sizes["entry"], sizes["incident"], sizes["inspection"], self._unreadable)
 
@@ -192,16 +120,16 @@ class Rebuild:
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
         """Do to the new tables what the room does to its own."""
-        causes = []
+        told = []
         for number, record in enumerate(records):
-            read = self._inlet.read(record)
-            if isinstance(read, Cause):
-                causes.append(read)
+            telling = self._listener.read(record)
+            if telling is not None:
+                told.append(telling)
             if not number % BREATH:
                 await asyncio.sleep(0)
         # They lie in the room's dead letters since they were first read.
-        self._unreadable += len(records) - len(causes)
-        await self._shelf.take(causes)
+        self._unreadable += len(records) - len(told)
+        await self._shelf.take(told)
 
     async def _replace(self) -> None:
         """Put what is right in place of what is not; who reads meanwhile sees the old rows until the very end.

@@ -6,9 +6,9 @@ A rebuild fills the same tables in another schema first, so everything here is m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -52,31 +52,28 @@ FACTS = {fact.type: fact for fact in JOURNAL.facts}
 _TIME = DateTime(timezone=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """One entry of a history, and the instant (UTC) it is about."""
 
     at: datetime
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
+class Walked(NamedTuple):
     """A round of inspection; `told` says who recorded it and when."""
 
     at: datetime
     entry: Inspected
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(NamedTuple):
     """What is known under one id: the folded state, and the entries that came before an earlier one did (`ahead`).
 
     `fresh` and `walked` are what has yet to be written; `known` is the state that was written last.
     """
 
     state: Incident
-    ahead: Mapping[int, Told] = field(default_factory=dict)
+    ahead: Mapping[int, Told] = MappingProxyType({})
     fresh: tuple[Told, ...] = ()
     walked: Walked | None = None
     known: Incident | None = None
@@ -107,10 +104,12 @@ Changes = Mapping[UUID, tuple[Incident | None, Incident]]
 class Child:
     """A table of what an incident holds many of; `of` returns its rows, without the incident's id, in their order."""
 
-    def __init__(self, table: Table, of: Callable[[Incident], Sequence[tuple[Any, ...]]]) -> None:
+    def __init__(
+        self, table: Table, of: Callable[[Incident], Sequence[tuple[Any, ...]]], inserting: type[Insertion]
+    ) -> None:
         self.table = table
         self._of = of
-        self._insert = Insertion(table)
+        self._insert = inserting(table)
         self._delete = text(f"DELETE FROM {table.fullname} WHERE incident = ANY(CAST(:ids AS uuid[]))")  # noqa: S608 - our own names
 
     async def write(self, connection: AsyncConnection, changes: Changes) -> None:
@@ -128,9 +127,9 @@ class Child:
 
 
 class Store:
-    """The ledger's tables in one schema."""
+    """The ledger's tables in one schema; `inserting` is how new rows are written."""
 
-    def __init__(self, metadata: MetaData) -> None:
+    def __init__(self, metadata: MetaData, inserting: type[Insertion] = Insertion) -> None:
         self.schema = metadata.schema or "public"
         self.incidents = States(
             metadata,
@@ -194,6 +193,7 @@ class Store:
                 Column("due_at", _TIME),
             ),
             obligations_of,
+            inserting,
         )
         self.clocks = Child(
             Table(
@@ -212,6 +212,7 @@ class Store:
                 Column("lead", Text),
             ),
             promises_of,
+            inserting,
         )
         self.repeats = Child(
             Table(
@@ -222,10 +223,11 @@ class Store:
                 Column("community", Text, nullable=False),
             ),
             repeats_of,
+            inserting,
         )
         self.fates = Fates(metadata)
-        self.wordings = Wordings(metadata)
-        self._insert_entries = Insertion(self.entries)
+        self.wordings = Wordings(metadata, inserting)
+        self._insert_entries = inserting(self.entries)
         self._insert_inspections = Insertion(self.inspections, "ON CONFLICT (id) DO NOTHING")
         clock = self.clocks.table.c
         Index("clock_due", clock.due_at, clock.incident, clock.department, clock.name)

@@ -18,7 +18,7 @@ from services.runtime.bulk import Insertion
 class Wordings:
     """The table, in one schema; `grams` has the text's grams and the marks of what never changes about its report."""
 
-    def __init__(self, metadata: MetaData) -> None:
+    def __init__(self, metadata: MetaData, inserting: type[Insertion]) -> None:
         self.table = Table(
             "wording",
             metadata,
@@ -29,7 +29,7 @@ class Wordings:
         # A search reads all that waits to be put in its place: it may be little.
         waiting = {"gin_pending_list_limit": "512"}
         Index("wording_grams", self.table.c.grams, postgresql_using="gin", postgresql_with=waiting)
-        self._insert = Insertion(self.table)
+        self._insert = inserting(self.table)
 
     async def write(self, connection: AsyncConnection, opened: Iterable[Incident]) -> None:
         """Write what the reports of incidents say that were just opened."""

@@ -53,15 +53,15 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 @asynccontextmanager
 async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
     """Hold a transaction on an `unbegun` connection: the one there is, or a new one."""
-    driver = _driver(connection)
-    if driver.is_in_transaction():
+    held = driver(connection)
+    if held.is_in_transaction():
         yield
         return
     try:
-        async with driver.transaction():
+        async with held.transaction():
             yield
     finally:
-        if driver.is_closed():
+        if held.is_closed():
             # The pool learns of a lost connection only from what it sends itself.
             await connection.invalidate()
 
@@ -82,18 +82,19 @@ class Statement:
             RuntimeError: the driver holds none, and what is locked or written would stand alone.
 
         """
-        driver = _driver(connection)
-        if not driver.is_in_transaction():
+        held = driver(connection)
+        if not held.is_in_transaction():
             raise RuntimeError("a statement for the driver is run outside of `transaction`")
-        rows: list[asyncpg.Record] = await driver.fetch(self.sql, *arguments)
+        rows: list[asyncpg.Record] = await held.fetch(self.sql, *arguments)
         return rows
 
 
-def _driver(connection: AsyncConnection) -> asyncpg.Connection:
-    driver = connection.sync_connection.connection.driver_connection if connection.sync_connection else None
-    if driver is None:
+def driver(connection: AsyncConnection) -> asyncpg.Connection:
+    """Return the driver's own connection."""
+    held = connection.sync_connection.connection.driver_connection if connection.sync_connection else None
+    if held is None:
         raise RuntimeError("a connection is used that is not open")
-    return cast("asyncpg.Connection", driver)
+    return cast("asyncpg.Connection", held)
 
 
 def until_back() -> AsyncIterator[stamina.Attempt]:

@@ -1,5 +1,7 @@
 """What is asked of the lists: a page at a time, filtered and searched, the same as counting report by report."""
 
+import base64
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -283,6 +285,29 @@ def test_a_bad_question_is_one_sentence(parameters: dict[str, str], why: str) ->
     with pytest.raises(Misasked, match=why) as caught:
         read("demands", parameters)
     assert "\n" not in str(caught.value)
+
+
+FORGED = {
+    "half of a surrogate pair": ["2021-03-01T02:00:00+00:00", str(UUID(int=1)), "water", "\ud800"],
+    "NUL": ["2021-03-01T02:00:00+00:00", str(UUID(int=1)), "\x00", "resolve"],
+    "a number": ["2021-03-01T02:00:00+00:00", str(UUID(int=1)), "water", 1],
+    "before all time": ["0001-01-01T00:00:00+14:00", str(UUID(int=1)), "water", "resolve"],
+    "after all time": ["9999-12-31T23:59:59-14:00", str(UUID(int=1)), "water", "resolve"],
+    "no offset": ["2021-03-01T02:00:00", str(UUID(int=1)), "water", "resolve"],
+}
+
+
+@pytest.mark.parametrize("place", FORGED.values(), ids=FORGED)
+def test_a_forged_cursor_is_no_failure_of_the_database(place: list[object]) -> None:
+    """What the database couldn't take is refused before it is asked, with a sentence for whoever asked."""
+    with pytest.raises(Misasked, match="cursor"):
+        read("overdue", {"after": base64.urlsafe_b64encode(json.dumps(place).encode()).decode()})
+
+
+def test_a_cursor_is_not_read_for_ever() -> None:
+    """However deep somebody nests a cursor, it is one sentence."""
+    with pytest.raises(Misasked, match="cursor"):
+        read("demands", {"after": base64.urlsafe_b64encode(b"[" * 30_000).decode()})
 
 
 @pytest.mark.parametrize("name", LISTS)

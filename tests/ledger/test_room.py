@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from sqlalchemy import text
 
 from schemas.event import Event, dump
@@ -25,6 +25,7 @@ from services.ledger.lost import Arrivals, lost
 from services.ledger.names import named
 from services.ledger.reading import Unreadable
 from services.ledger.rebuild import FEW, rebuild
+from services.ledger.shelf import Copying
 from services.local.kafka import EmbeddedKafka
 from services.runtime import topics
 from services.runtime.clock import set_clock
@@ -338,6 +339,51 @@ async def test_a_rebuild_in_passes_is_the_same(house: House, monkeypatch: pytest
         assert await house.books.everything() == expected
 
 
+async def test_a_rebuild_with_little_in_hand_is_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few incidents are kept in memory, and however often one is told of again, the rows are the same."""
+    histories = [History(category="river").called("water").later(days=9).solved() for _ in range(20)]
+    gap, twice = History().called(), History().called()
+    told = [event for entries in zip(*(each.events for each in histories), strict=True) for event in entries]
+    await house.tell(*gap.events[1:], *twice.events, *told, *twice.events, *gap.events[:1], inspected())
+    await rebuild(house.books.engine, house.kafka)
+    expected = await house.books.everything()
+    assert {each.id for each in (*histories, gap)} <= {row[0] for row in expected["incident"]}
+    for in_hand, at_once, bits in ((0, 7, 2**25), (3, 50, 2**25), (5, 20, 8)):
+        monkeypatch.setattr("services.ledger.shelf.MOST_IN_HAND", in_hand)
+        monkeypatch.setattr("services.ledger.shelf.AWAY_AT_ONCE", 2)
+        monkeypatch.setattr("services.ledger.shelf.PUT_AWAY_BITS", bits)
+        monkeypatch.setattr("services.ledger.rebuild.AT_ONCE", at_once)
+        await rebuild(house.books.engine, house.kafka)
+        assert await house.books.everything() == expected
+
+
+async def test_nothing_is_copied_under_locks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is stopped in the middle of COPY keeps the locks for ever, which no time-out ends."""
+
+    async def refuse(_self: Copying, _connection: object, rows: Sequence[object]) -> None:
+        assert not rows
+
+    history = History().called()
+    await house.tell(*history.events)
+    monkeypatch.setattr("services.ledger.rebuild.MOST_PASSES", 0)
+    monkeypatch.setattr(Copying, "write", refuse)
+    await rebuild(house.books.engine, house.kafka)
+    book = await house.books.book(history)
+    assert book
+    assert book.state == history.folded
+
+
+async def test_a_rebuild_leaves_nothing_to_publish(house: House) -> None:
+    """Its own rows are said to nobody, and count as published; what others left unpublished stays so."""
+    history = History()
+    await house.books.hear(causes(history))
+    heard = history.causes[0].shard
+    await rebuild(house.books.engine, house.kafka)
+    async with house.books.engine.connect() as connection:
+        behind = await connection.execute(text("SELECT id, published FROM ledger.shard WHERE published < seq"))
+        assert behind.all() == [(heard, 0)]
+
+
 # --- what was lost ---------------------------------------------------------------------------------------------------
 
 
@@ -362,6 +408,34 @@ async def test_a_report_without_an_incident_is_lost(house: House) -> None:
     await house.books.hear(causes(first))
     assert await arrivals.lost(engine) == 1
     assert await lost(engine, house.kafka, [code]) == 1
+
+
+async def test_what_arrived_is_not_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many reports there have been, those that have their incident are in memory for a moment only."""
+    monkeypatch.setattr("services.ledger.lost.AT_ONCE", 10)
+    code = f"many-{uuid4().hex[:8]}"
+    await topics.apply(house.kafka, [REPORTS], {"community": [code]})
+    histories = [History() for _ in range(60)]
+    never = [uuid4() for _ in range(15)]
+    subjects = [*never[:8], *(each.id for each in histories), *never[8:]]
+    said = [Event(uuid4(), f"/{code}", subject, START, raised()) for subject in subjects]
+    await house.tell(*said, topic=REPORTS.named(code))
+    await house.books.hear(causes(*histories))
+    arrivals = Watched(house.kafka, [code])
+    assert await arrivals.lost(house.books.engine) == len(never)
+    assert arrivals.read == len(subjects)
+    assert arrivals.most <= len(never) + 2 * 10
+
+
+class Watched(Arrivals):
+    """Counts what was read, and the most that was in memory at once."""
+
+    read = most = 0
+
+    def _report(self, record: ConsumerRecord) -> UUID | None:
+        self.read += 1
+        self.most = max(self.most, len(self._missing) + len(self._arrived))
+        return super()._report(record)
 
 
 async def test_what_cannot_be_read_is_not_nothing(house: House) -> None:

@@ -1,0 +1,21 @@
+"""The page's script, as far as Node runs it without a browser."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+NODE = shutil.which("node")
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "services" / "ledger" / "page.js"
+
+
+@pytest.mark.skipif(not NODE, reason="Node is no part of the set-up; where it is there, the page's script is run by it")
+def test_a_list_goes_on_by_itself_and_ends_when_it_is_closed() -> None:
+    """Empty pages of a search are followed one at a time, none is asked for twice, and none once nobody looks."""
+    assert NODE
+    run = subprocess.run(
+        [NODE, HERE / "page_in_node.js", PAGE], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert run.returncode == 0, run.stderr
