@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from schemas import incident as entries
@@ -41,7 +41,7 @@ class Pending:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
@@ -154,10 +154,7 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
         )
     fold = _FOLDS.get(type(entry))
     changes = fold(before, entry, entry.happened_at or at) if fold else {}
-    # What `dataclasses.replace` does, without setting thirty fields one by one: there is no other place as busy.
-    after = object.__new__(Incident)
-    after.__dict__.update(before.__dict__, version=entry.version, **changes)
-    return after
+    return _but(before, version=entry.version, **changes)
 
 
 def about_inspection(entry: Entry) -> bool:
@@ -167,17 +164,25 @@ def about_inspection(entry: Entry) -> bool:
 
 # --- what each entry changes, by the names of the state's fields -----------------------------------------------------
 
+S = TypeVar("S", Incident, Obligation)
 Changes = dict[str, Any]
 
 
+def _but(before: S, **changes: Any) -> S:
+    """Do what `dataclasses.replace` does, without setting the fields one by one: there is no other place as busy."""
+    after = object.__new__(type(before))
+    after.__dict__.update(before.__dict__, **changes)
+    return after
+
+
 def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime], since: int) -> Mapping[str, Clock]:
-    kept = {name: clock for name, clock in before.items() if name not in ends and "*" not in ends}
+    kept = {} if "*" in ends else {name: clock for name, clock in before.items() if name not in ends}
     return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
 
 
 def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Changes:
     """Move the incident to a status, ending some of its own clocks and setting those of the entry."""
-    deadlines = getattr(entry, "deadlines", {})
+    deadlines = vars(entry).get("deadlines", {})
     clocks = _clocks(state.clocks, *ends, sets=deadlines, since=entry.version)
     return {"status": status, "clocks": clocks, **changes}
 
@@ -185,9 +190,9 @@ def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any
 def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Changes:
     """Change one obligation, ending some of its clocks (`*` means all) and setting those of the entry."""
     owed = state.obligations[entry.department]
-    deadlines = getattr(entry, "deadlines", {})
+    deadlines = vars(entry).get("deadlines", {})
     clocks = _clocks(owed.clocks, *ends, sets=deadlines, since=entry.version)
-    return _with(state, replace(owed, clocks=clocks, **changes))
+    return _with(state, _but(owed, clocks=clocks, **changes))
 
 
 def _with(state: Incident, owed: Obligation) -> Changes:
@@ -334,7 +339,7 @@ def _fired(state: Incident, entry: Any, _at: datetime) -> Changes:
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     if entry.department:
         owed = state.obligations[entry.department]
-        after = _with(state, replace(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
+        after = _with(state, _but(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
     else:
         after = {"clocks": _climb(state.clocks, entry), "late": _late(state.late, entry)}
     return {**after, "escalations": escalated}
