@@ -164,16 +164,17 @@ _VERSION_8 = 0x8000 << 64 | 0x8000 << 48
 
 def dump(event: Event) -> bytes:
     """Write an event as structured CloudEvents JSON, keys in a fixed order."""
-    head = (
-        f'{{"specversion":"1.0","id":"{event.id!s}","source":{_quoted(event.source)},"type":"{event.data.type}",'
-        f'"subject":"{event.subject!s}","time":"{isoformat(event.time)}","datacontenttype":"application/json","data":'
-    )
-    return head.encode() + to_json(event.data, exclude_none=True) + b"}"
-
-
-@lru_cache(maxsize=1_000)
-def _quoted(text: str) -> str:
-    return to_json(text).decode()
+    whole = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.data.type,
+        "subject": event.subject,
+        "time": isoformat(event.time),
+        "datacontenttype": "application/json",
+        "data": event.data,
+    }
+    return to_json(whole, exclude_none=True)
 
 
 def parse(value: bytes | None, facts: Mapping[str, type[Fact]], headers: Mapping[str, str] | None = None) -> Event:
@@ -210,14 +211,19 @@ def _read_as_written(value: bytes, facts: Mapping[str, type[Fact]]) -> Event | N
     """
     found = _begins_as_written(value)
     fact = facts.get(found[1].decode()) if found else None
-    # This reader would let numbers pass that are no JSON, where they stand in what is ignored.
-    if fact is None or b"NaN" in value or b"Infinity" in value:
+    if fact is None or _may_hold_no_json(value):
         return None
     try:
         envelope = _reader(fact)(value)
     except ValidationError:
         return None
     return Event(envelope.id, envelope.source, envelope.subject, envelope.time, envelope.data)
+
+
+def _may_hold_no_json(value: bytes) -> bool:
+    """Tell of the numbers that are no JSON: this reader would let them pass, where they stand in what is ignored."""
+    # Looking for one letter, which is seldom there, takes a tenth of looking for the word.
+    return (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value)
 
 
 _begins_as_written = re.compile(

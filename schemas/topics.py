@@ -41,7 +41,7 @@ class Topic:
 
     def named(self, code: str) -> str:
         """Return the topic of the party with this code."""
-        return self.name.format(code=code)
+        return self.name.replace("{code}", code)
 
     @property
     def pattern(self) -> str:

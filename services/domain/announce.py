@@ -15,19 +15,6 @@ from schemas.incident import Entry
 from schemas.topics import DISPATCHES, ESCALATIONS, JOURNAL
 from services.domain.incident import Incident, Obligation
 
-_CHANGES = (
-    entries.Acknowledged,
-    entries.Declined,
-    entries.Resolved,
-    entries.Requested,
-    entries.Granted,
-    entries.Denied,
-    entries.Unparked,
-    entries.Withdrawn,
-    entries.SentBack,
-    entries.WorkConfirmed,
-)
-
 
 def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
     """Yield (topic, fact) for one entry, given the state after the whole decision."""
@@ -52,8 +39,8 @@ def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
             yield ESCALATIONS.name, _raised(state, told)
         case entries.ActRefused():
             yield from _refused(told)
-        case _ if isinstance(told, _CHANGES):
-            yield DISPATCHES.named(told.department), _changed(state.obligations[told.department], told)
+        case entries.OfDepartment(department=department) if type(told) in _STATUS:
+            yield DISPATCHES.named(department), _changed(state.obligations[department], told)
 
 
 def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:
@@ -104,7 +91,7 @@ def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
         status=status,
         round=told.round,
         deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
-        reason=getattr(told, "reason", ""),
+        reason=vars(told).get("reason", ""),
     )
 
 

@@ -4,9 +4,9 @@ Source: states.md, beside this file.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas import decision
@@ -25,8 +25,7 @@ MOST_WAITING = 50
 _FACTS = {fact.type: fact for topic in (DECISIONS, RESPONSES, ACTIONS) for fact in topic.facts}
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A fact, and whose topic it came on; `at` is the instant that counts (UTC)."""
 
     cause: UUID
@@ -41,8 +40,7 @@ class Said:
         return f"{self.party}.{self.code}" if self.code else self.party
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What follows: the new state, and the entries that led to it, in order."""
 
     state: Incident | None
@@ -75,8 +73,9 @@ def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configurati
 
 
 def _story(state: Incident | None, incident: UUID, said: Said, configuration: Configuration) -> Story:
-    by = getattr(said.fact, "by", said.who)
-    return Story(configuration, incident, state, said.at, said.cause, who=said.who, by=by)
+    who = said.who
+    by = getattr(said.fact, "by", who)
+    return Story(configuration, incident, state, said.at, said.cause, who=who, by=by)
 
 
 def _speakers(story: Story, said: Said) -> frozenset[str]:

@@ -164,19 +164,19 @@ def about_inspection(entry: Entry) -> bool:
 
 # --- what each entry changes, by the names of the state's fields -----------------------------------------------------
 
+S = TypeVar("S", Incident, Obligation)
 Changes = dict[str, Any]
-V = TypeVar("V", Incident, Obligation)
 
 
-def _changed(before: V, **changes: Any) -> V:
-    """Do what `dataclasses.replace` does, without setting all fields one by one: there is no other place as busy."""
+def _changed(before: S, **changes: Any) -> S:
+    """Do what `dataclasses.replace` does, without setting the fields one by one: there is no other place as busy."""
     after = object.__new__(type(before))
-    vars(after).update(vars(before), **changes)
+    after.__dict__.update(before.__dict__, **changes)
     return after
 
 
 def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime], since: int) -> Mapping[str, Clock]:
-    kept = {name: clock for name, clock in before.items() if name not in ends and "*" not in ends}
+    kept = {} if "*" in ends else {name: clock for name, clock in before.items() if name not in ends}
     return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
 
 

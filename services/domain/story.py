@@ -58,8 +58,8 @@ class Story:
         before = self.now_is
         if self.early:
             fields["happened_at"] = self.at
-        head: dict[str, Any] = {"version": before.version + 1, "cause": self.cause, "who": self.who, "by": self.by}
-        entry = entry_type(**(head | fields))
+        head = {"version": before.version + 1, "cause": self.cause, "who": self.who, "by": self.by}
+        entry = entry_type(**{**head, **fields})
         self.state = evolve(before, self.incident, entry, self.at)
         self.entries.append(entry)
 
