@@ -62,8 +62,7 @@ def _as_written(record: ConsumerRecord) -> Telling | None:
         return None
     kind, subject, time = head.groups()
     fact = _FACTS.get(kind)
-    # The reader of facts would let numbers pass that are no JSON (see schemas/event.py).
-    if fact is None or subject != record.key or value[-1:] != b"}" or b"NaN" in value or b"Infinity" in value:
+    if fact is None or subject != record.key or value[-1:] != b"}" or _may_have_no_number(value):
         return None
     try:
         return Telling(
@@ -71,6 +70,12 @@ def _as_written(record: ConsumerRecord) -> Telling | None:
         )
     except (ValueError, ValidationError):
         return None
+
+
+def _may_have_no_number(value: bytes) -> bool:
+    """Tell whether NaN or Infinity is in it, which the reader of facts lets pass and the inlet doesn't."""
+    # A single byte is sought ten times as fast.
+    return (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value)
 
 
 @lru_cache(maxsize=10_000)

@@ -76,6 +76,8 @@ CHANGES: dict[str, Change] = {
     "an extension behind it": lambda each: replace(each, value=each.value[:-1] + b',"traceparent":"x"}'),
     "not UTF-8": lambda each: replace(each, value=each.value[:-4] + b"\xff" + each.value[-4:]),
     "no number": value(b'"data":{', b'"data":{"x":NaN,'),
+    "no number either": value(b'"data":{', b'"data":{"x":-Infinity,'),
+    "capitals": value(b'"data":{', b'"data":{"x":"I, N",'),
     "an unknown field": value(b'"data":{', b'"data":{"x":1,'),
     "an unknown type": value(b"whistle.incident.", b"whistle.accident."),
     "no version": value(b'"version":', b'"venison":'),
