@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import stamina
@@ -38,8 +39,8 @@ from services.runtime.settings import Settings
 from services.runtime.unreadable import find_unreadable
 
 BATCH_RECORDS = 1_000
-POLL_MS = 10
-"""A poll that finds nothing sleeps this long once more, and a single report would wait for it."""
+POLL_MS = 100
+"""How long a poll waits for something; what comes ends it at once."""
 REVOKE_LIMIT_S = 15
 """Below the rebalance time-out: how long a revocation waits for the batch in flight."""
 STOP_LIMIT_S = 5
@@ -156,12 +157,12 @@ class Room:
         self._subscriber = broker.subscriber(
             pattern="|".join(topic.pattern for topic in self.topics),
             batch=True,
-            max_records=BATCH_RECORDS,
-            batch_timeout_ms=POLL_MS,
             ack_policy=AckPolicy.MANUAL,
             listener=_Listener(self),
             **consumer_options(self.name, self.settings.instance),
         )
+        # FastStream's own would sleep as long again after a poll that found nothing, and what comes would wait for it.
+        self._subscriber.get_msg = _poll
         self._subscriber(self._receive, parser=_whole, decoder=_raw)
         return FastStream(broker, logger=None, after_startup=[self._begin], on_shutdown=[self._close])
 
@@ -478,13 +479,19 @@ class _PollErrors:
 @stamina.retry(on=KafkaConnectionError, attempts=None, timeout=None, wait_max=5.0)
 async def _connected(settings: Settings, name: str) -> AIOKafkaProducer:
     """Return a producer, started; waits, visibly, for a broker that is away."""
-    made = producer(settings.kafka, name)
+    # Each batch comes whole: one that follows another at once would only linger.
+    made = producer(settings.kafka, name, linger_ms=0)
     try:
         await made.start()
     except KafkaConnectionError:
         await made.stop()
         raise
     return made
+
+
+async def _poll(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+    found = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
+    return tuple(chain.from_iterable(found.values()))
 
 
 async def _whole(records: Sequence[ConsumerRecord]) -> StreamMessage[Any]:
