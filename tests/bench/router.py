@@ -6,6 +6,7 @@ import pickle
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -69,11 +70,13 @@ async def _run(stand: Stage, gauge: Gauge, rates: dict[str, list[float]], reason
             reasons[f"router_vs_{name}"] = str(error)
 
 
-async def measure_router(stand: Stage, gauge: Gauge, calls: int) -> float:
-    """Return calls/s of the real router on an empty database."""
+async def measure_router(stand: Stage, gauge: Gauge, calls: int, replicas: int = 1) -> float:
+    """Return calls/s of the real router on an empty database, in so many processes that share its partitions."""
     await stand.fresh_database()
     await rewind(stand.servers, "router", gauge.partitions)
-    async with stand.program("services.router"):
+    async with AsyncExitStack() as running:
+        for number in range(replicas):
+            await running.enter_async_context(stand.program("services.router", WHISTLE_INSTANCE=f"bench-{number}"))
         return await gauge.rate(calls * RECORDS_A_CALL) / RECORDS_A_CALL
 
 

@@ -18,6 +18,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from services.local.process import on_leash
+
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
 LOOK_EVERY_S = 0.1
@@ -36,7 +38,8 @@ class Process:
     """A Python module run as a process of its own; `async with` ends it, whatever state it is in."""
 
     def __init__(self, *argv: str, environment: Mapping[str, str], log: Path) -> None:
-        self._argv = [sys.executable, "-m", *argv]
+        # Whoever is ended in the middle of a test or a measurement leaves nothing running.
+        self._argv = on_leash([sys.executable, "-m", *argv], signal.SIGKILL, None)
         self._environment = {**os.environ, **environment}
         self.log = log
         self._popen: subprocess.Popen[bytes] | None = None
