@@ -69,8 +69,8 @@ async def reader(
         # Where a topic ends is asked for on the same connection, after the fetch that waits for more.
         fetch_max_wait_ms=20,
     )
-    async with _told(kafka):
-        try:
+    try:
+        async with _told(kafka):
             async with asyncio.timeout(REACH_S):
                 await consumer.start()
             consumer.assign(list(places))
@@ -78,9 +78,11 @@ async def reader(
             for partition, offset in places.items():
                 if offset is not None:
                     consumer.seek(partition, offset)
+        # Who reads uses the database meanwhile, whose errors are not Kafka's.
+        async with _told(kafka, (KafkaError,)):
             yield consumer
-        finally:
-            await consumer.stop()
+    finally:
+        await consumer.stop()
 
 
 async def to_the_end(
@@ -115,10 +117,12 @@ async def to_the_end(
 
 
 @asynccontextmanager
-async def _told(kafka: KafkaSettings) -> AsyncIterator[None]:
+async def _told(
+    kafka: KafkaSettings, kinds: tuple[type[Exception], ...] = (KafkaError, OSError)
+) -> AsyncIterator[None]:
     # The client writes an error for every try to connect; whoever asked is told once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         yield
-    except (KafkaError, OSError) as error:
+    except kinds as error:
         raise Unreadable(f"Kafka can't be read at {kafka.bootstrap_servers} ({type(error).__name__})") from error

@@ -27,7 +27,7 @@ _FACTS = {fact.type.encode(): fact for fact in JOURNAL.facts}
 _ID = b"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _head = re.compile(
     rb'\{"specversion":"1\.0","id":"' + _ID + rb'","source":"/[a-z]{1,50}","type":"([a-z0-9_.]{1,100})",'
-    rb'"subject":"(' + _ID + rb')","time":"(20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z)",'
+    rb'"subject":"(' + _ID + rb')","time":"(20\d\d-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d{6})?Z)",'
     rb'"datacontenttype":"application/json","data":'
 ).match
 

@@ -10,7 +10,8 @@ from typing import Any, Self, cast
 
 import asyncpg
 import stamina
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.runtime.log import get
@@ -24,7 +25,7 @@ _TRANSIENT_STATES = ("08", "40", "53", "55", "57", "25P03")
 
 def connect(settings: DatabaseSettings, name: str, *, pool_size: int = 5) -> AsyncEngine:
     """Return an engine whose sessions carry `name` and never hold an idle transaction for long."""
-    return create_async_engine(
+    made = create_async_engine(
         settings.url.get_secret_value(),
         pool_size=pool_size,
         connect_args={
@@ -36,6 +37,23 @@ def connect(settings: DatabaseSettings, name: str, *, pool_size: int = 5) -> Asy
             "timeout": 10,
         },
     )
+    event.listen(made.sync_engine, "checkout", _judge)
+    return made
+
+
+def _judge(pooled: Any, *_: object) -> None:
+    """Refuse what is of no use; SQLAlchemy learns only from what it sends itself.
+
+    Raises:
+        InvalidatePoolError: it was lost, and so most likely were all others.
+        DisconnectionError: it came back in the middle of a transaction.
+
+    """
+    held = pooled.driver_connection
+    if held.is_closed():
+        raise InvalidatePoolError
+    if held.is_in_transaction():
+        raise DisconnectionError
 
 
 def unbegun(engine: AsyncEngine) -> AsyncConnection:
@@ -60,12 +78,21 @@ async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
     if held.is_in_transaction():
         yield
         return
+    whole, ended = held.transaction(), False
     try:
-        async with held.transaction():
+        await whole.start()
+        try:
             yield
+        except Exception:
+            if not held.is_closed():
+                await whole.rollback()
+                ended = True
+            raise
+        await whole.commit()
+        ended = True
     finally:
-        if held.is_closed():
-            # The pool learns of a lost connection only from what it sends itself.
+        # Cancelled, lost, or refused at its end: nobody knows where it stands, and a server that hangs never says so.
+        if not ended:
             await connection.invalidate()
 
 
@@ -151,7 +178,8 @@ def is_transient(error: BaseException) -> bool:
     True for what a restart, a lost connection, a lock or a full server does (SQLSTATE classes 08, 40, 53, 55, 57 and
     25P03, the idle transaction that was ended); false for everything that is our bug.
     """
-    if isinstance(error, OSError | asyncpg.InterfaceError | TimeoutError):
+    # The driver loses count of its own messages when the server ends a session between two of them.
+    if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError | TimeoutError):
         return True
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_TRANSIENT_STATES)

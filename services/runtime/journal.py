@@ -154,18 +154,14 @@ class Journal:
         return [Row(*row) for row in rows]
 
     async def mark(self, connection: AsyncConnection, published: Mapping[int, int]) -> None:
-        """Move the marks, never backwards; the rows are locked in order first, or two owners would deadlock.
-
-        It does not wait for the disk: a mark that is lost in a crash of the database only repeats what was published.
-        """
+        """Move the marks, never backwards; the rows are locked in order first, or two owners would deadlock."""
         await connection.execute(
             text(
                 f"WITH moved AS (SELECT * FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS m(id, seq)), "
                 f"locked AS (SELECT id FROM {self.schema}.shard WHERE id = ANY(CAST(:shards AS int[])) "
                 "ORDER BY id FOR UPDATE) "
                 f"UPDATE {self.schema}.shard SET published = greatest(published, moved.seq) "
-                "FROM moved JOIN locked USING (id), "
-                "LATERAL (SELECT set_config('synchronous_commit', 'off', true)) AS hasty WHERE shard.id = moved.id"
+                "FROM moved JOIN locked USING (id) WHERE shard.id = moved.id"
             ),
             {"shards": list(published), "seqs": list(published.values())},
         )

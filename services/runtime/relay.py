@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime.batch import Written
-from services.runtime.database import unbegun
+from services.runtime.database import transaction
 from services.runtime.journal import Journal, Row
 from services.runtime.kafka import partition_of
 
@@ -81,7 +82,9 @@ class Relay:
         marks = dict(self._unmarked)
         if not marks:
             return
-        async with unbegun(self._engine) as connection:
+        async with transaction(self._engine) as connection:
+            # What is lost with a crash of the database is only published again.
+            await connection.execute(text("SET LOCAL synchronous_commit = off"))
             await self._journal.mark(connection, marks)
         self._unmarked = {shard: seq for shard, seq in self._unmarked.items() if seq != marks.get(shard)}
 

@@ -292,11 +292,16 @@ class Room:
     async def _account(self) -> None:
         """Move the marks of the shards, and commit the offsets of what has been handled and published."""
         async with self._accounting:
+            # Taken before the marks: no offset is committed of which the mark is not.
+            offsets = dict(self._published)
             async for attempt in until_back():
                 with attempt:
                     await self.plumbing.relay.mark()
-            offsets, self._published = self._published, {}
-            await self._commit(offsets)
+            try:
+                await self._commit(offsets)
+            except Exception as error:  # noqa: BLE001 - asked by a rebalance, Kafka's client would pass it over
+                self.fail(error)
+            self._published = {each: offset for each, offset in self._published.items() if offset != offsets.get(each)}
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         """Keep what can never be handled: original key, bytes and headers, and where and why."""
@@ -435,6 +440,8 @@ class Room:
                 await self.quiet()
         except TimeoutError:
             log.warning("a batch is still in flight while its partitions move; its repeat will have no effect")
+        # What could not be committed in time is the next owner's to commit.
+        self._published = {}
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

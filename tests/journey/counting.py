@@ -1,7 +1,7 @@
 """A room that only counts what is said of each subject, for tests of the mechanism under every room.
 
-As a process of its own: `python -m tests.journey.counting NAME [STEP]`, which at the given step of its second batch
-kills itself as `kill -9` would.
+As a process of its own: `python -m tests.journey.counting NAME [STEP]`, which the second time it comes to the given
+step kills itself as `kill -9` would.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class MortalRelay(Relay):
 
 
 class CountingRoom(Room):
-    """The counting room; with a step, it dies there in its second batch."""
+    """The counting room; with a step, it dies the second time it comes there."""
 
     step: str | None = None
     _passed = 0

@@ -70,7 +70,7 @@ class World:
         return self.settings.kafka.bootstrap_servers
 
     def process(self, step: str | None = None, instance: str = "1") -> Process:
-        """Return the room as a process, not yet started; it dies at a step of its second batch, if one is given."""
+        """Return the room as a process, not yet started; it dies the second time it comes to `step`."""
         environment = {
             KAFKA: self.servers,
             DATABASE: self.settings.database.url.get_secret_value(),
