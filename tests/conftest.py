@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -15,6 +16,8 @@ import pytest
 SESSION = tempfile.mkdtemp(prefix="whistle-tests-")
 os.environ["PYTEST_DEBUG_TEMPROOT"] = SESSION
 os.environ["WHISTLE_HOME"] = f"{SESSION}/home"
+# What is started in the background of a script ignores Ctrl-C, and so would every program that a test stops by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 atexit.register(shutil.rmtree, SESSION, ignore_errors=True)
 
 from services.local.kafka import EmbeddedKafka  # noqa: E402 - the environment comes first

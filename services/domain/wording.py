@@ -39,7 +39,7 @@ def words_of(looked_for: str) -> list[str]:
     """
     words = looked_for.casefold().split()
     if not words or min(map(len, words)) < LEAST:
-        raise ValueError("a search needs words of two characters or more")
+        raise ValueError("查找的词至少两个字 a search needs words of two characters or more")
     return words
 
 

@@ -99,7 +99,7 @@ def _sought(text: str) -> tuple[tuple[str, ...], str]:
     try:
         words = tuple(words_of(text))
     except ValueError as error:
-        raise Misasked(f"q can't be answered: {error}") from None
+        raise Misasked(str(error)) from None
     return words, text.lower() if _PREFIX.fullmatch(text) else ""
 
 

@@ -39,7 +39,7 @@ function matter(row) {
   const [zh, en] = words.kinds[row.kind] || [row.kind, ""];
   return [
     make("td", { class: "kind" }, `${zh} · ${row.category}`, make("small", { lang: "en" }, `${en} · ${row.code}`)),
-    make("td", {}, row.community, make("small", {}, row.place)),
+    make("td", { class: "where" }, row.community, make("small", {}, row.place)),
     make("td", { class: "what" }, row.what),
   ];
 }
@@ -63,7 +63,7 @@ function items(rows) {
   const columns = [...MATTER, ["状态", "status"], ["责任", "owner"], ["期限", "due"]].map(([zh, en]) => header(zh, en));
   return cards(table("清单", columns, rows.map((row) => opening(row, ...matter(row),
     make("td", {}, ...both(words.statuses[row.status] || [row.status, ""])),
-    make("td", {}, row.lead || "—", make("small", {}, row.owners)),
+    make("td", { class: "owner" }, row.lead || "—", make("small", {}, row.owners)),
     make("td", { class: "when" + (row.late ? " red" : "") }, row.due || "—")))));
 }
 function labelled(cell, label) { cell.dataset.label = label; return cell; }
@@ -146,6 +146,7 @@ class Refused extends Error {}
 async function ask(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(10000) });
   if (response.status === 400) throw new Refused((await response.json()).error);
+  if (response.status === 404) throw new Refused("没有这一件 there is no such incident");
   if (!response.ok) throw new Error(String(response.status));
   return response.json();
 }

@@ -24,8 +24,8 @@ from services.runtime.kafka import shard_of
 
 BREATH = 200
 """After so many records what is to be written goes on its way, a few milliseconds' work."""
-MOST_IN_HAND = 10_000
-"""How many incidents are kept in memory; a few kilobytes each."""
+MOST_IN_HAND = 25_000
+"""How many incidents are kept in memory, about 20 KiB each; one put away and told of again is read from the tables."""
 AWAY_AT_ONCE = 2_000
 PUT_AWAY_BITS = 2**25
 """One of them for each incident that was put away: at a million, one in 30 is looked up in vain."""

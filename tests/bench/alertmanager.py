@@ -26,7 +26,7 @@ from tests.journey.house import Process, until
 
 BINARY = "prometheus-alertmanager"
 RUNS = 3
-CALLS = 40_000
+CALLS = 50_000
 # As the machine has cores: Alertmanager uses all of them in one process, and a room in as many as it has replicas.
 REPLICAS = os.cpu_count() or 1
 ALERTS = 5_000

@@ -183,10 +183,10 @@ class Gauge:
             return 0
         return sum(max(0, each.offset) for each in found.values())
 
-    async def rate(self, total: int) -> float:
+    async def rate(self, total: int, begin: int = 1) -> float:
         """Wait until so many records are committed, and return records per second.
 
-        Counted from the first commit that is seen, so that nobody's start counts, to the last.
+        Counted from the first look at which `begin` of them are, so that nobody's start counts, to the last commit.
         """
         first: tuple[float, int] | None = None
         last = time.monotonic(), 0
@@ -196,7 +196,7 @@ class Gauge:
             now = time.monotonic()
             if handled > last[1]:
                 last = now, handled
-                first = first or last
+                first = first or (last if handled >= begin else None)
             elif now - last[0] > STALLED_S:
                 raise Unmeasured(f"{self._group} stood still at {last[1]} of {total} records for {STALLED_S:.0f} s")
         if first is None or first[0] == last[0]:
