@@ -40,7 +40,7 @@ run: setup ## start the whole house on this machine; ARGS="--help" shows its opt
 	exec $(BIN)/python -m services.local $(ARGS)
 
 check: setup-dev ## lint, format, types and the rules about imports
-	$(BIN)/ruff check $(OURS)
+	$(BIN)/ruff check $(OURS) pyproject.toml
 	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports

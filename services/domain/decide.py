@@ -74,7 +74,7 @@ def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configurati
 
 def _story(state: Incident | None, incident: UUID, said: Said, configuration: Configuration) -> Story:
     who = said.who
-    by = getattr(said.fact, "by", who)
+    by = vars(said.fact).get("by", who)
     return Story(configuration, incident, state, said.at, said.cause, who=who, by=by)
 
 

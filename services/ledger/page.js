@@ -145,8 +145,7 @@ function tell(now, zh, en) {
 class Refused extends Error {}
 async function ask(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(10000) });
-  if (response.status === 400) throw new Refused((await response.json()).error);
-  if (response.status === 404) throw new Refused("没有这一件 there is no such incident");
+  if (response.status === 400 || response.status === 404) throw new Refused((await response.json()).error);
   if (!response.ok) throw new Error(String(response.status));
   return response.json();
 }

@@ -193,7 +193,7 @@ def _history(ledger: Ledger) -> Answer:
         async with ledger.engine.connect() as connection:
             lines = await queries.history(connection, incident)
         if not lines:
-            return JSONResponse({"error": "there is no such incident"}, status_code=404)
+            return JSONResponse({"error": "没有这一件 there is no such incident"}, status_code=404)
         return JSONResponse({"id": str(incident), "entries": [_line(line, ledger.names) for line in lines]})
 
     return history

@@ -15,7 +15,7 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
-from schemas.event import Fact
+from schemas.event import Fact, may_hold_no_json
 from schemas.topics import JOURNAL
 from services.runtime.clock import WallClock
 from services.runtime.inlet import DeadLetter, Inlet
@@ -62,7 +62,7 @@ def _as_written(record: ConsumerRecord) -> Telling | None:
         return None
     kind, subject, time = head.groups()
     fact = _FACTS.get(kind)
-    if fact is None or subject != record.key or value[-1:] != b"}" or _may_have_no_number(value):
+    if fact is None or subject != record.key or value[-1:] != b"}" or may_hold_no_json(value):
         return None
     try:
         return Telling(
@@ -70,12 +70,6 @@ def _as_written(record: ConsumerRecord) -> Telling | None:
         )
     except (ValueError, ValidationError):
         return None
-
-
-def _may_have_no_number(value: bytes) -> bool:
-    """Tell whether NaN or Infinity is in it, which the reader of facts lets pass and the inlet doesn't."""
-    # A single byte is sought ten times as fast.
-    return (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value)
 
 
 @lru_cache(maxsize=10_000)

@@ -91,13 +91,12 @@ class Journal:
         # Every cause has ordinal 0, so this alone tells what has been handled.
         Index("journal_cause", self.rows.c.cause, unique=True, postgresql_where=self.rows.c.ordinal == 0)
         schema = self.schema
-        # ruff: noqa: S608 - the schema's name is from our own code
         self._lock = Statement(
-            f"SELECT id, seq, published FROM {schema}.shard WHERE id = ANY($1::int[]) ORDER BY id FOR UPDATE"
+            f"SELECT id, seq, published FROM {schema}.shard WHERE id = ANY($1::int[]) ORDER BY id FOR UPDATE"  # noqa: S608 - our own name
         )
-        self._known = Statement(f"SELECT cause FROM {schema}.journal WHERE ordinal = 0 AND cause = ANY($1::uuid[])")
+        self._known = Statement(f"SELECT cause FROM {schema}.journal WHERE ordinal = 0 AND cause = ANY($1::uuid[])")  # noqa: S608 - as above
         self._append = Statement(
-            f"WITH written AS ({insertion(self.rows)}) "
+            f"WITH written AS ({insertion(self.rows)}) "  # noqa: S608 - as above
             f"UPDATE {schema}.shard SET seq = moved.seq "
             "FROM unnest($2::int[], $3::bigint[]) AS moved(id, seq) WHERE shard.id = moved.id"
         )
@@ -125,9 +124,7 @@ class Journal:
 
     async def lock(self, connection: AsyncConnection, shards: Iterable[int]) -> dict[int, Shard]:
         """Take shards for the rest of the transaction, always in the same order, or two owners would deadlock."""
-        return {
-            id_: Shard(id_, seq, published) for id_, seq, published in await self._lock.run(connection, sorted(shards))
-        }
+        return {row["id"]: Shard(*row) for row in await self._lock.run(connection, sorted(shards))}
 
     async def known(self, connection: AsyncConnection, causes: Sequence[UUID]) -> set[UUID]:
         """Return those of the causes that have been handled before."""
@@ -144,7 +141,7 @@ class Journal:
         """Return what stands beyond the mark of these shards, in order within each, whoever wrote it."""
         rows = await connection.execute(
             text(
-                f"SELECT journal.* FROM {self.schema}.shard JOIN {self.schema}.journal "
+                f"SELECT journal.* FROM {self.schema}.shard JOIN {self.schema}.journal "  # noqa: S608 - as above
                 "ON journal.shard = shard.id AND journal.seq > shard.published "
                 "WHERE shard.id = ANY(CAST(:shards AS int[])) AND shard.published < shard.seq "
                 "ORDER BY journal.shard, journal.seq LIMIT :limit"
@@ -157,7 +154,7 @@ class Journal:
         """Move the marks, never backwards; the rows are locked in order first, or two owners would deadlock."""
         await connection.execute(
             text(
-                f"WITH moved AS (SELECT * FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS m(id, seq)), "
+                f"WITH moved AS (SELECT * FROM unnest(CAST(:shards AS int[]), CAST(:seqs AS bigint[])) AS m(id, seq)), "  # noqa: S608 - as above
                 f"locked AS (SELECT id FROM {self.schema}.shard WHERE id = ANY(CAST(:shards AS int[])) "
                 "ORDER BY id FOR UPDATE) "
                 f"UPDATE {self.schema}.shard SET published = greatest(published, moved.seq) "

@@ -276,7 +276,7 @@ class Room:
                         if self.failure is None:
                             await self.plumbing.relay.publish_written(each)
             if self.failure is None:
-                self._published |= {TopicPartition(each.topic, each.partition): each.offset + 1 for each in records}
+                self._published |= _behind(records)
         except Exception as error:  # noqa: BLE001 - nothing later may overtake what was not said: the process ends
             self.fail(error)
 
@@ -366,8 +366,7 @@ class Room:
                     await self.quiet()
                 if found.letter:
                     await self._bury([found.letter])
-                    record = found.letter.record
-                    await self._commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+                    await self._commit(_behind([found.letter.record]))
         except Exception:  # the process ends all the same, and the next one tries again
             log.exception("a record that can't be read could not be set aside")
         self.fail(error)
@@ -442,6 +441,11 @@ class Room:
             log.warning("a batch is still in flight while its partitions move; its repeat will have no effect")
         # What could not be committed in time is the next owner's to commit.
         self._published = {}
+
+
+def _behind(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:
+    """Return the next offset of each partition, once these have been handled."""
+    return {TopicPartition(each.topic, each.partition): each.offset + 1 for each in records}
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
