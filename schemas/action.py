@@ -23,6 +23,15 @@ class Reminded(Action):
     note: Text = ""
 
 
+class LeadNamed(Action):
+    """The district names who leads (指定主办) what others have declined; it may not be declined."""
+
+    type: ClassVar[str] = "whistle.action.lead_named.v1"
+
+    department: Code
+    reason: Reason
+
+
 class Granted(Action):
     """A request that only supervision may grant is granted."""
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from schemas.event import Code, Fact, Flag, Instant, Line, Reason, Text, Words
 from schemas.inspection import Recorded
-from schemas.report import Raised
+from schemas.report import Kind, Raised, Severity
 
 CallKind = Literal["general", "enforcement", "emergency"]
 Request = Literal["extension", "parking"]
@@ -45,6 +45,20 @@ class Called(Decision):
     kind: CallKind | None = None
     departments: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
     note: Text = ""
+    resolve_by: Instant | None = Field(
+        default=None, description="Set where those called have a term of their own, in place of their rule's."
+    )
+
+
+class Reclassified(Decision):
+    """The matter is of another kind than was reported; what is absent stays, and so does every deadline."""
+
+    type: ClassVar[str] = "whistle.decision.reclassified.v1"
+
+    reason: Reason
+    category: Code | None = None
+    kind: Kind | None = None
+    severity: Severity | None = None
 
 
 class Attached(Decision):

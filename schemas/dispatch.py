@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from schemas.decision import CallKind
-from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text
+from schemas.event import Code, Fact, Flag, Instant, Line, Ordinal, Reason, Text
 from schemas.report import Kind, Place, Severity
 
 Role = Literal["lead", "support"]
@@ -27,6 +29,7 @@ class Issued(Fact):
     call: CallKind | None = None
     rule: Line
     deadlines: Deadlines
+    bound: Flag | None = Field(default=None, description="Set where the department may not decline.")
     kind: Kind
     category: Code
     severity: Severity
@@ -44,6 +47,16 @@ class Changed(Fact):
     round: Round
     deadlines: Deadlines
     reason: Text = ""
+
+
+class LeadNamed(Fact):
+    """Another department leads now than the one before: `lead`, which may be the reader itself (指定主办)."""
+
+    type: ClassVar[str] = "whistle.dispatch.lead_named.v1"
+
+    round: Round
+    lead: Code
+    reason: Reason
 
 
 class Reminded(Fact):

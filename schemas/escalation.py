@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from schemas.event import Code, Count, Fact, Instant, Line
+from schemas.event import Code, Count, Fact, Instant, Line, Text
+
+
+class Asked(Fact):
+    """Something waits for an act of a post above the street: an approval, or the name of a lead.
+
+    `unit` is whose post it is, and `department` who asked; without one, all who were called have declined.
+    """
+
+    type: ClassVar[str] = "whistle.escalation.asked.v1"
+
+    street: Code
+    unit: Code
+    department: Code | None = None
+    request: Literal["extension", "parking", "lead"]
+    until: Instant | None = None
+    reason: Text = ""
+    deadline: Line
+    due_at: Instant
+    post: Code
+    summary: Line
 
 
 class Raised(Fact):

@@ -16,7 +16,7 @@ from schemas.decision import CallKind, Request
 from schemas.dispatch import Deadlines, Role, Round
 from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Text
 from schemas.inspection import Recorded
-from schemas.report import Raised
+from schemas.report import Kind, Raised, Severity
 from schemas.response import Owner
 
 
@@ -42,6 +42,16 @@ class Policy(Model):
     version: Line
     durations: dict[Line, Line]
     ladder: Ladder
+    allow: tuple[Literal["decline", "extension", "parking"], ...] | None = Field(
+        default=None, description="What may be asked for; absent means everything."
+    )
+
+
+class Approver(Model):
+    """Who has to approve, at least: a post of the street, or one of the district, which supervision speaks for."""
+
+    party: Literal["street", "supervision"]
+    post: Code
 
 
 class Entry(Fact):
@@ -88,6 +98,37 @@ class Called(Entry):
     note: Text = ""
 
 
+class Reclassified(Entry):
+    """The street found the matter to be of another kind; no deadline moves."""
+
+    type: ClassVar[str] = "whistle.incident.reclassified.v1"
+
+    reason: Reason
+    category: Code
+    kind: Kind
+    severity: Severity
+
+
+class LeadSought(Entry):
+    """All who were called have declined: the district owes the name of a lead, and until then the first one leads."""
+
+    type: ClassVar[str] = "whistle.incident.lead_sought.v1"
+
+    unit: Code = Field(description="Who has to name it: the district.")
+    post: Code
+    deadlines: Deadlines
+
+
+class LeadNamed(Entry):
+    """A department leads from now on; `bound`: it may not decline."""
+
+    type: ClassVar[str] = "whistle.incident.lead_named.v1"
+
+    lead: Code
+    reason: Reason
+    bound: Flag
+
+
 class Dispatched(OfDepartment):
     """A department owes its part, from now on."""
 
@@ -99,6 +140,9 @@ class Dispatched(OfDepartment):
     policy: Policy
     deadlines: Deadlines
     note: Text = ""
+    bound: Flag | None = Field(
+        default=None, description="Set where it may not be declined: it was, or the lead is named."
+    )
 
 
 class Acknowledged(OfDepartment):
@@ -153,6 +197,8 @@ class Requested(OfDepartment):
     request: Request
     until: Instant
     reason: Reason
+    unit: Code = Field(description="Who has to decide: the street, or the district.")
+    approver: Approver
     deadlines: Deadlines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,11 +50,15 @@ def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) ->
     if before is None:
         # A refusal of something said about an incident this department was never called for.
         return None
+    changes: dict[str, Any] = {}
     match fact:
         case dispatch.Changed():
-            return replace(before, status=fact.status, round=fact.round, deadlines=fact.deadlines, refused="")
+            changes = {"status": fact.status, "round": fact.round, "deadlines": fact.deadlines, "refused": ""}
+        case dispatch.LeadNamed():
+            role = "lead" if fact.lead == department else "support"
+            changes = {"issued": before.issued.model_copy(update={"role": role, "lead": fact.lead})}
         case dispatch.Reminded():
-            return replace(before, reminders=before.reminders + 1)
+            changes = {"reminders": before.reminders + 1}
         case dispatch.Refused():
-            return replace(before, refused=f"{fact.act}: {fact.reason}")
-    return before
+            changes = {"refused": f"{fact.act}: {fact.reason}"}
+    return replace(before, **changes) if changes else before

@@ -4,7 +4,7 @@ Every entry goes to the journal; what concerns a department goes on its own stre
 supervision.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,42 +13,28 @@ from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import DISPATCHES, ESCALATIONS, JOURNAL
-from services.domain.incident import Incident, Obligation
+from services.domain.incident import Incident
+
+Said = Iterator[tuple[str, Fact]]
+"""(topic, fact) of each message."""
 
 
-def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
+def messages(state: Incident | None, told: Entry) -> Said:
     """Yield (topic, fact) for one entry, given the state after the whole decision."""
     yield JOURNAL.name, told
+    tellers = _TELLERS.get(type(told), ())
     if state is None or state.report is None:
-        if isinstance(told, entries.ActRefused):
-            yield from _refused(told)
-        return
-    match told:
-        case entries.Dispatched():
-            yield DISPATCHES.named(told.department), _issued(state, told)
-        # A deadline on its obligation may be the street's, the community's or the district's to keep.
-        case entries.Reminded(department=str(department)) if told.unit == department:
-            fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
-            yield DISPATCHES.named(department), fact
-        case entries.RemindedByHand(department=str(department)):
-            owed = state.obligations[department]
-            due_at = min(each.due_at for each in owed.clocks.values()) if owed.clocks else owed.dispatched_at
-            fact = dispatch.Reminded(round=owed.round, deadline="by-hand", due_at=due_at, note=told.note)
-            yield DISPATCHES.named(department), fact
-        case entries.Escalated():
-            yield ESCALATIONS.name, _raised(state, told)
-        case entries.ActRefused():
-            yield from _refused(told)
-        case entries.OfDepartment(department=department) if type(told) in _STATUS:
-            yield DISPATCHES.named(department), _changed(state.obligations[department], told)
+        tellers = (_refused,) if isinstance(told, entries.ActRefused) else ()
+    for teller in tellers:
+        yield from teller(state, told)
 
 
-def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:
+def _issued(state: Incident, told: entries.Dispatched) -> Said:
     report = state.report
     if report is None:
         raise TypeError("an incident without a report has no dispatch")
     lead = state.lead
-    return dispatch.Issued(
+    fact = dispatch.Issued(
         street=state.street,
         community=state.community,
         round=told.round,
@@ -57,6 +43,7 @@ def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:
         call=state.call,
         rule=told.policy.rule,
         deadlines=told.deadlines,
+        bound=told.bound,
         kind=report.kind,
         category=report.category,
         severity=report.severity,
@@ -64,6 +51,29 @@ def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:
         place=report.place,
         note=told.note,
     )
+    yield DISPATCHES.named(told.department), fact
+
+
+def _lead_named(state: Incident, told: entries.LeadNamed) -> Said:
+    for owed in state.obligations.values():
+        if owed.open:
+            fact = dispatch.LeadNamed(round=owed.round, lead=told.lead, reason=told.reason)
+            yield DISPATCHES.named(owed.department), fact
+
+
+def _reminded(_state: Incident, told: entries.Reminded) -> Said:
+    # A deadline on its obligation may be the street's, the community's or the district's to keep.
+    if told.department and told.unit == told.department:
+        fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
+        yield DISPATCHES.named(told.department), fact
+
+
+def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
+    if told.department:
+        owed = state.obligations[told.department]
+        due_at = min(each.due_at for each in owed.clocks.values()) if owed.clocks else owed.dispatched_at
+        fact = dispatch.Reminded(round=owed.round, deadline="by-hand", due_at=due_at, note=told.note)
+        yield DISPATCHES.named(told.department), fact
 
 
 _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
@@ -82,21 +92,23 @@ _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
 )
 
 
-def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
+def _changed(state: Incident, told: Any) -> Said:
     """Say how the obligation stands after this very entry; what has moved on since has the deadlines in its turn."""
+    owed = state.obligations[told.department]
     parked = isinstance(told, entries.Granted) and told.request == "parking"
     status = "parked" if parked else _STATUS[type(told)]
     stands = (owed.status, owed.round) == (status, told.round)
-    return dispatch.Changed(
+    fact = dispatch.Changed(
         status=status,
         round=told.round,
         deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
         reason=vars(told).get("reason", ""),
     )
+    yield DISPATCHES.named(told.department), fact
 
 
-def _raised(state: Incident, told: entries.Escalated) -> escalation.Raised:
-    return escalation.Raised(
+def _raised(state: Incident, told: entries.Escalated) -> Said:
+    fact = escalation.Raised(
         street=state.street,
         unit=told.unit,
         department=told.department,
@@ -107,6 +119,38 @@ def _raised(state: Incident, told: entries.Escalated) -> escalation.Raised:
         post=told.post,
         summary=summary(state),
     )
+    yield ESCALATIONS.name, fact
+
+
+def _asked(state: Incident, told: entries.Requested) -> Said:
+    """Ask the district, which hears of nothing else before it is late; the street sees what it owes in its history."""
+    if told.approver.party == "supervision":
+        fact = escalation.Asked(
+            street=state.street,
+            unit=told.unit,
+            department=told.department,
+            request=told.request,
+            until=told.until,
+            reason=told.reason,
+            deadline="approve",
+            due_at=told.deadlines["approve"],
+            post=told.approver.post,
+            summary=summary(state),
+        )
+        yield ESCALATIONS.name, fact
+
+
+def _asked_for_a_lead(state: Incident, told: entries.LeadSought) -> Said:
+    fact = escalation.Asked(
+        street=state.street,
+        unit=told.unit,
+        request="lead",
+        deadline="lead",
+        due_at=told.deadlines["lead"],
+        post=told.post,
+        summary=summary(state),
+    )
+    yield ESCALATIONS.name, fact
 
 
 def summary(state: Incident) -> str:
@@ -118,7 +162,23 @@ def summary(state: Incident) -> str:
     return f"{report.category} · {where} · {report.description[:80]}"
 
 
-def _refused(told: entries.ActRefused) -> Iterator[tuple[str, Fact]]:
+def _refused(_state: Incident | None, told: entries.ActRefused) -> Said:
     party, _, code = told.who.partition(".")
     if party == "department":
         yield DISPATCHES.named(code), dispatch.Refused(act=told.act, reason=told.reason)
+
+
+_Teller = Callable[[Any, Any], Said]
+_TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys(_STATUS, (_changed,)),
+        entries.Dispatched: (_issued,),
+        entries.LeadSought: (_asked_for_a_lead,),
+        entries.LeadNamed: (_lead_named,),
+        entries.Requested: (_changed, _asked),
+        entries.Reminded: (_reminded,),
+        entries.Escalated: (_raised,),
+        entries.RemindedByHand: (_reminded_by_hand,),
+        entries.ActRefused: (_refused,),
+    }
+)

@@ -94,13 +94,12 @@ def _next_at(
     return ladders.next_at(ladder, configuration.calendar, clock.due_at, clock.fired)
 
 
-def debtor(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> str:
+def debtor(state: Incident, owed: Obligation | None, name: str) -> str:
     """Return the code of the unit that a clock runs against."""
     if owed is None:
-        return state.street
-    if name == "approve" and owed.request and configuration.approvers[owed.request.request] == "supervision":
-        district = configuration.directory.district
-        return district.code if district else state.street
+        return state.naming if name == "lead" else state.street
+    if name == "approve" and owed.request:
+        return owed.request.unit
     if name == "confirm" and owed.section:
         return state.community
     return state.street if name in OF_THE_STREET else owed.department
@@ -108,7 +107,7 @@ def debtor(state: Incident, owed: Obligation | None, name: str, configuration: C
 
 def ladder_of(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> Ladder:
     """Return the ladder a clock climbs: the frozen one for what a department owes, else that of whoever owes."""
-    unit = debtor(state, owed, name, configuration)
+    unit = debtor(state, owed, name)
     if owed is not None and unit == owed.department:
         frozen = owed.policy.ladder
         return _thawed(frozen.name, tuple([(rung.after, rung.post) for rung in frozen.rungs]), frozen.repeat)
@@ -140,7 +139,7 @@ def _overdue(story: Story, units: Collection[str]) -> Due | None:
         _due(state, owed, name, clock, configuration)
         for owed, name, clock in _running(state)
         # No rung comes before the deadline itself, so nearly all of them end here.
-        if clock.due_at <= story.at and debtor(state, owed, name, configuration) in units
+        if clock.due_at <= story.at and debtor(state, owed, name) in units
     )
     due = (each for each in found if each.at <= story.at)
     return min(due, key=lambda each: (each.at, each.department or "", each.name), default=None)
@@ -179,7 +178,7 @@ def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> No
         "deadline": name,
         "due_at": clock.due_at,
         "step": highest,
-        "unit": debtor(story.now_is, owed, name, story.configuration),
+        "unit": debtor(story.now_is, owed, name),
         "department": owed.department if owed else None,
         "round": owed.round if owed else 0,
         "skipped": tuple(skipped),

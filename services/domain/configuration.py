@@ -13,14 +13,18 @@ from typing import Final, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from schemas import incident as entries
+from schemas.decision import CallKind
 from schemas.response import Owner
 from services.domain import routing
+from services.domain.approvals import DEFAULT_APPROVALS, Approvals
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
 from services.domain.memo import remembered
+from services.domain.policy_reading import read_approvals, read_whistles
 from services.domain.reading import Document, Place, Problem
 from services.domain.routing import Plan, Policy, Route
 from services.domain.tree_reading import TreeReader
+from services.domain.whistles import DEFAULT_WHISTLES, Whistle, Whistles
 from services.domain.working_time import OFFICE_WEEK, Calendar, Duration, Hours
 
 __all__ = [
@@ -39,7 +43,6 @@ __all__ = [
 ]
 
 Side = Literal["street", "district", "community", "section"]
-Approver = Literal["street", "supervision"]
 Labels = tuple[tuple[str, str], ...]
 
 DEFAULT_ZONE: Final = "Asia/Shanghai"
@@ -61,12 +64,22 @@ _TOP: Final = (
     "ladders",
     "owed-by",
     "street-policy",
-    "approvers",
+    "whistles",
+    "approvals",
     "calendar",
 )
-_NEEDED: Final = ("district", "streets", "departments", "route", "ladders", "owed-by", "street-policy", "approvers")
-_POLICY: Final = ("decide", "confirm", "answer", "close", "approve", "overall", "wait")
-_APPROVALS: Final = ("extension", "parking")
+_NEEDED: Final = (
+    "district",
+    "streets",
+    "departments",
+    "route",
+    "ladders",
+    "owed-by",
+    "street-policy",
+    "whistles",
+    "approvals",
+)
+_POLICY: Final = ("decide", "confirm", "answer", "close", "approve", "lead", "wait")
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # What an operator's own tree has where its root sets nothing.
 _DEFAULT_ROOT: Final = Route(
@@ -79,8 +92,8 @@ class StreetPolicy:
     """How long a street has for each of its own acts, and how long a fact waits.
 
     `decide` a report or a declined obligation; `confirm` what was resolved; `answer` the public; `close` after the
-    rating window; `approve` an extension or a parking; `overall` from the whistle to the incident's end; `wait` of a
-    fact about something that isn't known yet.
+    rating window; `approve` an extension or a parking; `lead` of the district, to name who leads what all have
+    declined; `wait` of a fact about something that isn't known yet.
     """
 
     decide: Duration
@@ -88,7 +101,7 @@ class StreetPolicy:
     answer: Duration
     close: Duration
     approve: Duration
-    overall: Duration
+    lead: Duration
     wait: Duration
 
 
@@ -98,7 +111,7 @@ DEFAULT_STREET_POLICY: Final = StreetPolicy(
     answer=Duration(2, "wd"),
     close=Duration(7, "d"),
     approve=Duration(1, "wd"),
-    overall=Duration(30, "wd"),
+    lead=Duration(1, "wd"),
     wait=Duration(15, "m"),
 )
 
@@ -107,7 +120,7 @@ DEFAULT_STREET_POLICY: Final = StreetPolicy(
 class Configuration:
     """Everything configured; `version` names its content, however it is laid out in files or commented.
 
-    `owed_by` names the ladder of each side that may owe, `approvers` who grants an extension and a parking.
+    `owed_by` names the ladder of each side that may owe, `whistles` are the limits of each kind of call.
     """
 
     version: str
@@ -116,7 +129,8 @@ class Configuration:
     ladders: Mapping[str, Ladder] = field(hash=False)
     owed_by: Mapping[Side, str] = field(hash=False)
     street: StreetPolicy
-    approvers: Mapping[str, Approver] = field(hash=False)
+    whistles: Whistles = field(hash=False)
+    approvals: Approvals
     calendar: Calendar = field(hash=False)
 
     def plan(self, labels: Mapping[str, str]) -> Plan:
@@ -148,6 +162,7 @@ class Configuration:
         return entries.Policy(
             rule=policy.rule,
             version=self.version,
+            allow=policy.allow,
             durations={name: str(duration) for name, duration in policy.deadlines.items()},
             ladder=entries.Ladder(
                 name=ladder.name,
@@ -170,9 +185,9 @@ class Configuration:
         unit = self.directory.units.get(code)
         return self.owed_by[_SIDE_OF[unit.level] if unit else "district"]
 
-    def approver_ladder(self, approval: str) -> str:
-        """The name of the ladder that an approval left lying climbs: `extension` or `parking`."""
-        return self.owed_by["street" if self.approvers[approval] == "street" else "district"]
+    def whistle(self, call: CallKind | None) -> Whistle:
+        """The limits of a kind of call; setting only the street's own sections to work has those of the general one."""
+        return self.whistles[call or "general"]
 
 
 def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Problem]]:
@@ -195,7 +210,8 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     reader = TreeReader(directory, frozenset(ladders))
     tree = reader.read(keys["route"], Route("root")) if "route" in keys else _DEFAULT_ROOT
     street = _street_policy(keys["street-policy"]) if "street-policy" in keys else DEFAULT_STREET_POLICY
-    approvers = _approvers(keys["approvers"]) if "approvers" in keys else {}
+    whistles = read_whistles(keys["whistles"]) if "whistles" in keys else DEFAULT_WHISTLES
+    approvals = read_approvals(keys["approvals"]) if "approvals" in keys else DEFAULT_APPROVALS
     calendar = _calendar(keys.get("calendar"))
     if "ladders" in keys:
         _warn_of_empty_posts(keys, directory, ladders, owed_by)
@@ -203,7 +219,10 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     if any(problem.level == "error" for problem in problems):
         return None, problems
     version = _version(documents)
-    return Configuration(version, directory, tree, ladders, owed_by, street, approvers, calendar), problems
+    return (
+        Configuration(version, directory, tree, ladders, owed_by, street, whistles, approvals, calendar),
+        problems,
+    )
 
 
 def parse_tree(document: Document) -> tuple[Configuration | None, list[Problem]]:
@@ -233,7 +252,8 @@ def parse_tree(document: Document) -> tuple[Configuration | None, list[Problem]]
             ladders={},
             owed_by={side: cast("str", side) for side in get_args(Side)},
             street=DEFAULT_STREET_POLICY,
-            approvers={"extension": "street", "parking": "supervision"},
+            whistles=DEFAULT_WHISTLES,
+            approvals=DEFAULT_APPROVALS,
             calendar=_calendar(None),
         ),
         problems,
@@ -385,19 +405,6 @@ def _street_policy(place: Place) -> StreetPolicy:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")
     return replace(DEFAULT_STREET_POLICY, **{name: each.duration() for name, each in keys.items()})
-
-
-def _approvers(place: Place) -> dict[str, Approver]:
-    keys = place.keys(_APPROVALS)
-    found: dict[str, Approver] = {}
-    for name in _APPROVALS:
-        if name not in keys:
-            place.error(f"nobody approves of {name}", f"write {name}: street, or supervision")
-        elif keys[name].value not in get_args(Approver):
-            keys[name].error(f"{keys[name].value!r} approves of nothing", "write street or supervision")
-        else:
-            found[name] = cast("Approver", keys[name].value)
-    return found
 
 
 def _calendar(place: Place | None) -> Calendar:

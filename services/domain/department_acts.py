@@ -4,11 +4,16 @@ Source: states.md, beside this file.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from schemas import incident as entries
 from schemas import response
+from schemas.decision import Request
+from schemas.event import isoformat
+from services.domain.approvals import Approval
+from services.domain.dispatching import seek_lead
 from services.domain.incident import Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -34,9 +39,33 @@ def _acknowledge(story: Story, owed: Obligation, fact: response.Acknowledged) ->
 
 
 def _decline(story: Story, owed: Obligation, fact: response.Declined) -> Verdict:
+    if owed.bound:
+        return Refusal("the lead was named, or is being named, and until then this department leads: it can't decline")
+    refusal = _allowed(owed, "decline") or _in_time(story, owed, "acknowledge")
+    if refusal:
+        return refusal
     deadlines = story.deadlines(decide=story.configuration.street.decide)
     story.tell_of(entries.Declined, owed.department, reason=fact.reason, deadlines=deadlines)
+    seek_lead(story)
     return None
+
+
+def _allowed(owed: Obligation, what: Approval) -> Refusal | None:
+    if owed.policy.allow is None or what in owed.policy.allow:
+        return None
+    return Refusal(f"the rule {owed.policy.rule} allows no {_NOUNS[what]}")
+
+
+def _in_time(story: Story, owed: Obligation, deadline: str) -> Refusal | None:
+    clock = owed.clocks.get(deadline)
+    if clock is None or story.at < clock.due_at:
+        return None
+    return Refusal(f"it comes before the deadline, and {deadline} was due at {isoformat(clock.due_at)}")
+
+
+_NOUNS: Mapping[Approval, str] = MappingProxyType(
+    {"decline": "refusal", "extension": "extension", "parking": "parking"}
+)
 
 
 def _arrive(story: Story, owed: Obligation, fact: response.Arrived) -> Verdict:
@@ -65,8 +94,6 @@ def _resolve(story: Story, owed: Obligation, fact: response.Resolved) -> Verdict
 
 def _request_extension(story: Story, owed: Obligation, fact: response.ExtensionRequested) -> Verdict:
     resolve = owed.clocks.get("resolve")
-    if resolve and story.at >= resolve.due_at:
-        return Refusal("an extension is asked for before the deadline, and this one has passed")
     if resolve and fact.until <= resolve.due_at:
         return Refusal("the new deadline is not later than the one that stands")
     return _request(story, owed, "extension", fact.until, fact.reason)
@@ -78,15 +105,22 @@ def _request_parking(story: Story, owed: Obligation, fact: response.ParkingReque
     return _request(story, owed, "parking", fact.review_at, fact.reason)
 
 
-def _request(story: Story, owed: Obligation, request: str, until: Any, reason: str) -> Verdict:
+def _request(story: Story, owed: Obligation, request: Request, until: datetime, reason: str) -> Verdict:
     if owed.request:
         return Refusal(f"the {owed.request.request} asked for before is not decided yet")
+    refusal = _allowed(owed, request) or _in_time(story, owed, "resolve")
+    if refusal:
+        return refusal
+    approver = story.configuration.approvals.needed(request, owed.extensions)
+    district = story.configuration.directory.district
     story.tell_of(
         entries.Requested,
         owed.department,
         request=request,
         until=until,
         reason=reason,
+        unit=district.code if approver.party == "supervision" and district else story.now_is.street,
+        approver=approver,
         deadlines=story.deadlines(approve=story.configuration.street.approve),
     )
     return None

@@ -16,7 +16,7 @@ from schemas import incident as entries
 from schemas.decision import CallKind, Inspected, Request
 from schemas.dispatch import Role
 from schemas.dispatch import Status as ObligationStatus
-from schemas.incident import Entry, Policy, Status
+from schemas.incident import Approver, Entry, Policy, Status
 from schemas.report import Raised
 from schemas.response import Owner
 
@@ -35,17 +35,19 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A request that waits for approval, and the instant it asks for."""
+    """A request that waits for approval, the instant it asks for, and which unit's post has to approve, at least."""
 
     request: Request
     until: datetime
+    unit: str
+    approver: Approver
 
 
 @dataclass(frozen=True)
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
-    `late` names the deadlines that passed unkept: what was late stays late.
+    `bound`: it may not be declined. `late` names the deadlines that passed unkept: what was late stays late.
     """
 
     department: str
@@ -60,6 +62,7 @@ class Obligation:
     request: Pending | None = None
     extensions: int = 0
     arrived: bool = False
+    bound: bool = False
     late: tuple[str, ...] = ()
 
     @property
@@ -91,7 +94,10 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Incident:
-    """An incident (事件); one of which only something premature has been heard has no status yet."""
+    """An incident (事件); one of which only something premature has been heard has no status yet.
+
+    `naming` is the unit that has to name the lead, while the clock `lead` runs.
+    """
 
     id: UUID
     version: int = 0
@@ -113,6 +119,7 @@ class Incident:
     reopened: int = 0
     escalations: int = 0
     late: tuple[str, ...] = ()
+    naming: str = ""
     solved: bool | None = None
     satisfied: bool | None = None
     waiting: tuple[Waiting, ...] = ()
@@ -218,6 +225,7 @@ def _called(state: Incident, entry: entries.Called, at: datetime) -> Changes:
         entry,
         "called" if first else (state.status or "called"),
         "decide",
+        "lead",
         call=entry.kind or state.call,
         called_at=state.called_at or at,
         rules=tuple(dict.fromkeys([*state.rules, *entry.rules])),
@@ -235,10 +243,34 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         owner=entry.owner,
         policy=entry.policy,
         dispatched_at=before.dispatched_at if before else at,
+        extensions=before.extensions if before else 0,
+        bound=bool(entry.bound),
         clocks=_clocks({}, sets=entry.deadlines, since=entry.version),
         late=before.late if before else (),
     )
     return _with(state, owed)
+
+
+def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -> Changes:
+    changes = {"category": entry.category, "kind": entry.kind, "severity": entry.severity}
+    return {"report": state.report.model_copy(update=changes)} if state.report else {}
+
+
+def _lead_sought(state: Incident, entry: entries.LeadSought, _at: datetime) -> Changes:
+    return {"naming": entry.unit, "clocks": _clocks(state.clocks, sets=entry.deadlines, since=entry.version)}
+
+
+def _lead_named(state: Incident, entry: entries.LeadNamed, _at: datetime) -> Changes:
+    obligations = {name: _led(owed, entry) for name, owed in state.obligations.items()}
+    # One that only keeps the lead until it is named ends no search for it.
+    ends = () if entry.by.startswith("rule:") else ("lead",)
+    return {"obligations": obligations, "clocks": _clocks(state.clocks, *ends, sets={}, since=entry.version)}
+
+
+def _led(owed: Obligation, entry: entries.LeadNamed) -> Obligation:
+    if owed.department == entry.lead:
+        return _changed(owed, role="lead", bound=owed.bound or entry.bound)
+    return owed if owed.role == "support" else _changed(owed, role="support")
 
 
 def _acknowledged(state: Incident, entry: entries.Acknowledged, _at: datetime) -> Changes:
@@ -263,7 +295,7 @@ def _resolved(state: Incident, entry: entries.Resolved, _at: datetime) -> Change
 
 
 def _requested(state: Incident, entry: entries.Requested, _at: datetime) -> Changes:
-    return _oblige(state, entry, request=Pending(entry.request, entry.until))
+    return _oblige(state, entry, request=Pending(entry.request, entry.until, entry.unit, entry.approver))
 
 
 def _granted(state: Incident, entry: entries.Granted, _at: datetime) -> Changes:
@@ -303,7 +335,7 @@ def _confirmed(state: Incident, entry: entries.Confirmed, at: datetime) -> Chang
 
 def _returned(state: Incident, entry: entries.Returned, _at: datetime) -> Changes:
     # The overall deadline goes on: it runs from the whistle, and no withdrawal moves it.
-    return _set(state, entry, "received")
+    return _set(state, entry, "received", "lead")
 
 
 def _attached(state: Incident, entry: entries.Attached, _at: datetime) -> Changes:
@@ -361,6 +393,9 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
     {
         entries.Opened: _opened,
         entries.Called: _called,
+        entries.Reclassified: _reclassified,
+        entries.LeadSought: _lead_sought,
+        entries.LeadNamed: _lead_named,
         entries.Dispatched: _dispatched,
         entries.Acknowledged: _acknowledged,
         entries.Declined: _declined,

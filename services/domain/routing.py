@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.domain.approvals import Approval
 from services.domain.matchers import Matcher, parse_matchers
 from services.domain.working_time import Duration
 
@@ -23,7 +24,8 @@ Deadlines = Mapping[str, Duration]
 class Route:
     """A node of the tree, with everything it inherits filled in.
 
-    An empty `ladder` stands for the ladder of whoever owes.
+    An empty `ladder` stands for the ladder of whoever owes. `allow` names the approvals that may be asked for; None is
+    all of them.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Route:
     always: bool = False
     deadlines: Deadlines = field(default_factory=dict, hash=False)
     ladder: str = ""
+    allow: tuple[Approval, ...] | None = None
     routes: tuple["Route", ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -47,6 +50,7 @@ class Policy:
     rule: str
     deadlines: Deadlines = field(hash=False)
     ladder: str
+    allow: tuple[Approval, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +108,4 @@ def policy_for(tree: Route, labels: Mapping[str, str], department: str) -> Polic
     """
     matched = match(tree, labels) or (tree,)
     node = next((each for each in matched if department in each.departments), matched[0])
-    return Policy(node.name, node.deadlines, node.ladder)
+    return Policy(node.name, node.deadlines, node.ladder, node.allow)

@@ -93,7 +93,7 @@ def _given(reported: UUID, community: str, state: Incident, outcome: str, text: 
     return ANSWERS.named(community), reported, fact
 
 
-def owes(state: Incident, configuration: Configuration) -> tuple[str, datetime] | None:
+def owes(state: Incident) -> tuple[str, datetime] | None:
     """Return what the street owes next about an incident, and by when (UTC): None when it is others' turn.
 
     The name is the clock's: `decide`, `approve`, `confirm` or `answer`, with the department's behind it where it has
@@ -104,7 +104,7 @@ def owes(state: Incident, configuration: Configuration) -> tuple[str, datetime] 
         (clock.due_at, f"{name} {owed.department}")
         for owed in state.obligations.values()
         for name, clock in owed.clocks.items()
-        if name in {"decide", "approve", "confirm"} and debtor(state, owed, name, configuration) == state.street
+        if name in {"decide", "approve", "confirm"} and debtor(state, owed, name) == state.street
     ]
     if not found:
         return None

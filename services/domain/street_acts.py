@@ -6,12 +6,14 @@ Source: states.md, beside this file.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from schemas import decision
 from schemas import incident as entries
-from services.domain import routing
+from schemas.event import LATEST, isoformat
+from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 from services.domain.working_time import Duration
@@ -53,18 +55,56 @@ def _call(story: Story, state: Incident, fact: decision.Called) -> Verdict:
     labels = story.labels(fact.kind)
     plan = story.configuration.plan(labels)
     named = tuple(dict.fromkeys(fact.departments)) or tuple(each.department for each in plan.assignments)
-    refusal = _callable(story, state, named)
+    refused = [each for each in state.obligations.values() if never_took_it_on(each)]
+    overall = {} if state.called_at else story.deadlines(overall=story.configuration.whistle(fact.kind).overall)
+    refusal = (
+        _callable(story, state, named)
+        or (_approved(story) if refused else None)
+        or _within(story, fact.resolve_by, overall)
+    )
     if refusal:
         return refusal
-    for owed in [each for each in state.obligations.values() if each.status == "declined"]:
+    policies = {each: story.configuration.policy_for(labels, each) for each in named}
+    for owed in refused:
         reason = f"declined, and {', '.join(named)} called instead"
         story.tell_of(entries.Withdrawn, owed.department, reason=reason)
-    policies = {each: story.configuration.policy_for(labels, each) for each in named}
-    overall = {} if state.called_at else story.deadlines(overall=story.configuration.street.overall)
+    keep_led(story)
     rules = tuple(dict.fromkeys(policy.rule for policy in policies.values()))
     story.tell(entries.Called, kind=fact.kind, rules=rules, departments=named, deadlines=overall, note=fact.note)
     for department in named:
-        dispatch(story, department, policies[department], note=fact.note)
+        dispatch(story, department, policies[department], note=fact.note, resolve_by=fact.resolve_by)
+    return None
+
+
+def _within(story: Story, term: datetime | None, overall: Mapping[str, datetime]) -> Refusal | None:
+    """Whether a term of one's own lies between now and the incident's own deadline."""
+    if term is None:
+        return None
+    clock = story.now_is.clocks.get("overall")
+    latest = overall.get("overall") or (clock.due_at if clock else LATEST)
+    if story.at < term <= latest:
+        return None
+    return Refusal(f"the term {isoformat(term)} does not lie between now and {isoformat(latest)}")
+
+
+def _approved(story: Story) -> Refusal | None:
+    """Whether the speaker has the rank to let somebody off who declined."""
+    needed = story.configuration.approvals.needed("decline")
+    if story.configuration.approvals.suffices("street", story.by, needed):
+        return None
+    return Refusal(
+        f"a department's refusal is accepted by the {needed.post} at least, not by {story.by}: they call, or insist"
+    )
+
+
+def _reclassify(story: Story, state: Incident, fact: decision.Reclassified) -> Verdict:
+    if state.status not in {"received", "called", "responding"} or state.report is None:
+        return Refusal(f"an incident that is {state.status} is not classified again")
+    now = {"category": state.report.category, "kind": state.report.kind, "severity": state.report.severity}
+    then = now | {name: value for name in now if (value := vars(fact)[name]) is not None}
+    if then == now:
+        return Refusal("it is classified like that already")
+    story.tell(entries.Reclassified, reason=fact.reason, **then)
     return None
 
 
@@ -85,25 +125,6 @@ def _callable(story: Story, state: Incident, named: tuple[str, ...]) -> Refusal 
     return None
 
 
-def dispatch(story: Story, department: str, policy: routing.Policy, note: str = "") -> None:
-    """Dispatch to a department in its next round, with deadlines from this instant."""
-    state = story.now_is
-    before = state.obligations.get(department)
-    lead = state.lead
-    leads = lead is None or lead.department == department
-    story.tell(
-        entries.Dispatched,
-        department=department,
-        round=before.round + 1 if before else 1,
-        role="lead" if leads else "support",
-        section=story.configuration.directory.is_section(department, state.street),
-        owner=story.configuration.owner_of(department),
-        policy=story.configuration.frozen(policy),
-        deadlines=story.deadlines(**policy.deadlines),
-        note=note,
-    )
-
-
 def _insist(story: Story, state: Incident, fact: decision.Insisted) -> Verdict:
     owed = state.obligations.get(fact.department)
     if owed is None or owed.status != "declined":
@@ -113,28 +134,15 @@ def _insist(story: Story, state: Incident, fact: decision.Insisted) -> Verdict:
     return None
 
 
-def redispatch(story: Story, owed: Obligation, note: str) -> None:
-    """Dispatch again under the policy that was frozen, in a new round."""
-    policy = owed.policy
-    durations = {name: Duration.parse(text) for name, text in policy.durations.items()}
-    story.tell(
-        entries.Dispatched,
-        department=owed.department,
-        round=owed.round + 1,
-        role=owed.role,
-        section=owed.section,
-        owner=owed.owner,
-        policy=policy,
-        deadlines=story.deadlines(**durations),
-        note=note,
-    )
-
-
 def _withdraw(story: Story, state: Incident, fact: decision.Withdrawn) -> Verdict:
     owed = state.obligations.get(fact.department)
     if owed is None or not owed.open:
         return Refusal(f"{fact.department} owes nothing that could be withdrawn")
+    refusal = _approved(story) if never_took_it_on(owed) else None
+    if refusal:
+        return refusal
     story.tell_of(entries.Withdrawn, fact.department, reason=fact.reason)
+    keep_led(story)
     _settle(story)
     return None
 
@@ -266,9 +274,9 @@ def _deny(story: Story, _state: Incident, fact: decision.Denied) -> Verdict:
     return deny(story, "street", fact)
 
 
-def grant(story: Story, rank: str, fact: Any) -> Verdict:
+def grant(story: Story, party: str, fact: Any) -> Verdict:
     """Grant a request, if one is pending and the speaker has the rank for it."""
-    refusal = _pending(story, rank, fact)
+    refusal = _pending(story, party, fact)
     if refusal:
         return refusal
     request = story.owed_by(fact.department).request
@@ -281,23 +289,23 @@ def grant(story: Story, rank: str, fact: Any) -> Verdict:
     return None
 
 
-def deny(story: Story, rank: str, fact: Any) -> Verdict:
+def deny(story: Story, party: str, fact: Any) -> Verdict:
     """Deny a request, if one is pending and the speaker has the rank for it."""
-    refusal = _pending(story, rank, fact)
+    refusal = _pending(story, party, fact)
     if refusal:
         return refusal
     story.tell_of(entries.Denied, fact.department, request=fact.request, reason=fact.reason)
     return None
 
 
-def _pending(story: Story, rank: str, fact: Any) -> Refusal | None:
+def _pending(story: Story, party: str, fact: Any) -> Refusal | None:
     owed = story.now_is.obligations.get(fact.department)
     if owed is None or owed.request is None or owed.request.request != fact.request:
         return Refusal(f"{fact.department} has asked for no {fact.request}")
-    approver = story.configuration.approvers[fact.request]
-    if approver != rank:
-        return Refusal(f"a {fact.request} is approved by the {approver}, not by the {rank}")
-    return None
+    approver = owed.request.approver
+    if story.configuration.approvals.suffices(party, story.by, approver):
+        return None
+    return Refusal(f"this {fact.request} is approved by the {approver.post} at least, not by {story.by}")
 
 
 # --- answering -------------------------------------------------------------------------------------------------------
@@ -332,7 +340,7 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
     """Call again whoever had done it; where nobody had, the street owes the decision once more."""
     policy = story.configuration.street
     # A whistle that was never blown has no overall deadline yet.
-    overall = story.deadlines(overall=policy.overall) if state.called_at else {}
+    overall = story.deadlines(overall=story.configuration.whistle(state.call).overall) if state.called_at else {}
     story.tell(entries.Reopened, times=state.reopened + 1, deadlines=overall)
     done = [each for each in state.obligations.values() if each.status == "confirmed"]
     for owed in done:
@@ -344,6 +352,7 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
 _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(
     {
         decision.Called: _call,
+        decision.Reclassified: _reclassify,
         decision.Insisted: _insist,
         decision.Withdrawn: _withdraw,
         decision.Refused: _refuse,

@@ -1,9 +1,13 @@
 """What supervision may do about an incident, and what follows."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from schemas import action
 from schemas import incident as entries
+from services.domain.dispatching import name_lead
+from services.domain.incident import Incident
 from services.domain.story import Refusal, Story, Unknown, Verdict
 from services.domain.street_acts import deny, grant
 
@@ -15,12 +19,30 @@ def decide(story: Story, fact: Any) -> Verdict:
         return Unknown()
     if state.ended:
         return Refusal(f"the incident is {state.status}")
-    if isinstance(fact, action.Granted):
-        return grant(story, "supervision", fact)
-    if isinstance(fact, action.Denied):
-        return deny(story, "supervision", fact)
+    return _ACTS[type(fact)](story, state, fact)
+
+
+def _grant(story: Story, _state: Incident, fact: action.Granted) -> Verdict:
+    return grant(story, "supervision", fact)
+
+
+def _deny(story: Story, _state: Incident, fact: action.Denied) -> Verdict:
+    return deny(story, "supervision", fact)
+
+
+def _remind(story: Story, state: Incident, fact: action.Reminded) -> Verdict:
     owed = state.obligations.get(fact.department) if fact.department else None
     if fact.department and (owed is None or not owed.open):
         return Refusal(f"{fact.department} owes nothing here")
     story.tell(entries.RemindedByHand, department=fact.department, note=fact.note)
     return None
+
+
+_ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(
+    {
+        action.Reminded: _remind,
+        action.LeadNamed: name_lead,
+        action.Granted: _grant,
+        action.Denied: _deny,
+    }
+)

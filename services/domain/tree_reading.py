@@ -1,11 +1,13 @@
 """Reading the route tree from a configuration, and judging what can never be reached."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from services.domain.approvals import Approval
 from services.domain.directory import Directory
 from services.domain.matchers import Matcher, parse_matchers
+from services.domain.policy_reading import APPROVALS
 from services.domain.reading import Place
 from services.domain.routing import Route
 from services.domain.working_time import Duration
@@ -14,9 +16,9 @@ LABELS: Final = ("kind", "category", "severity", "channel", "grid_level", "commu
 NEEDED: Final = ("acknowledge", "resolve")
 # Clocks of the state machine that run against others, or end a wait by themselves.
 _NO_DEADLINES: Final = frozenset(
-    {"decide", "confirm", "approve", "review", "close", "answer", "overall", "wait", "by-hand"}
+    {"decide", "confirm", "approve", "review", "close", "answer", "overall", "lead", "wait", "by-hand"}
 )
-_KEYS: Final = ("name", "departments", "matchers", "continue", "always", "deadlines", "ladder", "routes")
+_KEYS: Final = ("name", "departments", "matchers", "continue", "always", "deadlines", "ladder", "allow", "routes")
 _VALUES: Final = {
     "kind": ("demand", "suggestion", "hazard", "dispute", "instability"),
     "severity": ("low", "normal", "high", "critical"),
@@ -65,6 +67,7 @@ class TreeReader:
             always=keys["always"].flag() if "always" in keys else False,
             deadlines={**parent.deadlines, **(_deadlines(keys["deadlines"]) if "deadlines" in keys else {})},
             ladder=self._ladder(keys["ladder"]) if "ladder" in keys else parent.ladder,
+            allow=_allowed(keys["allow"]) if "allow" in keys else parent.allow,
         )
         self._warn_of_values(keys.get("matchers"), own.matchers)
         if "routes" not in keys:
@@ -73,9 +76,7 @@ class TreeReader:
             self._node(child, f"{path}.routes[{index}]", own) for index, child in enumerate(keys["routes"].items())
         )
         # Everything but the children was known before them, for they inherit it.
-        return Route(
-            own.name, own.departments, own.matchers, own.continue_, own.always, own.deadlines, own.ladder, children
-        )
+        return replace(own, routes=children)
 
     def _departments(self, place: Place) -> tuple[str, ...]:
         found: list[str] = []
@@ -133,6 +134,17 @@ def _deadlines(place: Place) -> dict[str, Duration]:
         elif each.at(name, name).code():
             found[name] = each.duration()
     return found
+
+
+def _allowed(place: Place) -> tuple[Approval, ...]:
+    """What may be asked for under a rule; an empty list is nothing at all."""
+    found: list[Approval] = []
+    for each in place.items():
+        if each.value in APPROVALS:
+            found.append(each.value)
+        else:
+            each.error(f"{each.value!r} is nothing that is approved", f"write some of {', '.join(APPROVALS)}, or []")
+    return tuple(found)
 
 
 def _warn_of_unreachable(place: Place, node: Route, above: tuple[Matcher, ...]) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from services.domain.clocks import BY_ITSELF, OF_THE_STREET
+from services.domain.clocks import BY_ITSELF, debtor
 from services.domain.incident import Incident, Obligation
-
-APPROVER = ""
-"""Who owes an approval depends on the configuration, which the history doesn't hold."""
 
 
 def clocks_of(state: Incident) -> list[tuple[str, str, str, datetime]]:
     """Return (department, name, who owes, due_at) of each clock that somebody breaks by letting it pass."""
-    own = [("", name, state.street, clock.due_at) for name, clock in state.clocks.items() if name not in BY_ITSELF]
+    own = [
+        ("", name, debtor(state, None, name), clock.due_at)
+        for name, clock in state.clocks.items()
+        if name not in BY_ITSELF
+    ]
     owed = [
-        (each.department, name, _debtor(state, each, name), clock.due_at)
+        (each.department, name, debtor(state, each, name), clock.due_at)
         for each in state.obligations.values()
         for name, clock in each.clocks.items()
         if name not in BY_ITSELF
@@ -30,14 +31,6 @@ def promises_of(state: Incident) -> list[tuple[str, str, str, datetime, str | No
     category = state.report.category if state.report else None
     about = category, state.community, state.status, lead.department if lead else None
     return [(*clock, *about) for clock in clocks_of(state)]
-
-
-def _debtor(state: Incident, owed: Obligation, name: str) -> str:
-    if name == "approve":
-        return APPROVER
-    if name == "confirm" and owed.section:
-        return state.community
-    return state.street if name in OF_THE_STREET else owed.department
 
 
 def obligations_of(state: Incident) -> list[tuple[str, str, str, int, bool, bool, datetime | None]]:

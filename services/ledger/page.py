@@ -259,7 +259,7 @@ def _overdue(each: Overdue, names: Names) -> dict[str, Any]:
     chinese, english = DEADLINES.get(each.deadline, (each.deadline, ""))
     return {
         **_matter(each, names),
-        "unit": names.unit(each.unit) if each.unit else "审批人",
+        "unit": names.unit(each.unit),
         "deadline": {"zh": chinese, "en": english},
         "due": names.local(each.due_at),
     }

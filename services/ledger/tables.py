@@ -120,9 +120,8 @@ def overdue_table(overdue: Sequence[Overdue], names: Names, total: int) -> Table
     title = f"逾期 overdue: {total}"
     table = _table(title, "事件 incident", "类别 kind", "地点 where", "内容 what", "谁 who", "期限 due")
     for each in overdue:
-        who = names.unit(each.unit) if each.unit else "审批人 the approver"
         due = Text(f"{both(DEADLINES, each.deadline)}\n{names.local(each.due_at)}", style="red")
-        table.add_row(*_matter(each, names), Text(plain(who)), due)
+        table.add_row(*_matter(each, names), Text(plain(names.unit(each.unit))), due)
     return table
 
 

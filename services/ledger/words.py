@@ -46,6 +46,7 @@ DEADLINES: Final[Mapping[str, Both]] = MappingProxyType(
         "resolve": ("办结", "resolve"),
         "confirm": ("确认", "confirm"),
         "approve": ("审批", "approve"),
+        "lead": ("指定主办", "name the lead"),
         "review": ("复查", "review"),
         "close": ("结案", "close"),
     }
@@ -103,6 +104,9 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
     {
         "opened": ("立案", "opened"),
         "called": ("呼叫（吹哨）", "called"),
+        "reclassified": ("重新分类", "reclassified"),
+        "lead_sought": ("提请指定主办", "lead sought"),
+        "lead_named": ("指定主办", "lead named"),
         "dispatched": ("派单", "dispatched"),
         "acknowledged": ("签收", "acknowledged"),
         "declined": ("退单", "declined"),

@@ -43,13 +43,19 @@ def call(
         list[str] | None, typer.Option("--department", help="Whom to call, the lead first; else whom the rules name.")
     ] = None,
     kind: Annotated[str, typer.Option("--kind", help="general, enforcement or emergency")] = "general",
+    resolve_by: Annotated[
+        str | None,
+        typer.Option("--resolve-by", metavar="INSTANT", help="A term of their own, as in 2021-03-01T17:00:00+08:00."),
+    ] = None,
     note: Note = "",
     by: By = "officer",
 ) -> None:
-    """Blow the whistle: call departments (呼叫)."""
+    """Blow the whistle: call departments (呼叫), or call more of them to help."""
     from schemas import decision
 
-    fields = {"by": by, "kind": kind, "departments": tuple(department or ()), "note": note}
+    fields: dict[str, object] = {"by": by, "kind": kind, "departments": tuple(department or ()), "note": note}
+    if resolve_by:
+        fields["resolve_by"] = resolve_by
     _say(street, incident, decision.Called, fields)
 
 
@@ -66,6 +72,24 @@ def solve(
     from schemas import decision
 
     _say(street, incident, decision.Called, {"by": by, "departments": tuple(section), "note": note}, own=True)
+
+
+@app.command()
+def reclassify(
+    incident: Which,
+    *,
+    street: As,
+    reason: Reason,
+    category: Annotated[str | None, typer.Option("--category", help="What it is about.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="demand, suggestion, hazard, dispute, instability")] = None,
+    severity: Annotated[str | None, typer.Option("--severity", help="low, normal, high or critical")] = None,
+    by: By = "officer",
+) -> None:
+    """Correct what a matter was reported as; no deadline moves."""
+    from schemas import decision
+
+    fields = {"by": by, "reason": reason, "category": category, "kind": kind, "severity": severity}
+    _say(street, incident, decision.Reclassified, fields)
 
 
 @app.command()

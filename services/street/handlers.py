@@ -26,7 +26,7 @@ class StreetDesk:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._states = make_states(MetaData(schema="street"), configuration)
+        self._states = make_states(MetaData(schema="street"))
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Incident]:
         """Return the incidents that exist."""

@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 from sqlalchemy import DateTime, Index, MetaData, Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.domain.street import owes
 from services.runtime.journal import Journal
@@ -18,20 +17,15 @@ metadata = MetaData(schema="street")
 journal = Journal(metadata)
 
 
-def make_states(metadata: MetaData, configuration: Configuration | None = None) -> States[Incident]:
-    """Return the table of incidents; what the street owes needs the configuration, and only writing needs that."""
-
-    def owed(state: Incident) -> tuple[str, datetime] | None:
-        if configuration is None:
-            raise RuntimeError("states are written under a configuration")
-        return owes(state, configuration)
+def make_states(metadata: MetaData) -> States[Incident]:
+    """Return the table of incidents."""
 
     def what(state: Incident) -> str | None:
-        found = owed(state)
+        found = owes(state)
         return found[0] if found else None
 
     def by(state: Incident) -> datetime | None:
-        found = owed(state)
+        found = owes(state)
         return found[1] if found else None
 
     return States(

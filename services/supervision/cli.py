@@ -53,6 +53,20 @@ def remind(
 
 
 @app.command()
+def name(
+    incident: Which,
+    *,
+    department: Department,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is theirs; all who were called read it.")],
+    by: By = "supervision-office",
+) -> None:
+    """Name who leads what all who were called have declined (指定主办); it may not decline."""
+    from schemas import action
+
+    _say(incident, action.LeadNamed, {"by": by, "department": department, "reason": reason})
+
+
+@app.command()
 def grant(
     incident: Which, *, department: Department, request: Request = "parking", by: By = "supervision-office"
 ) -> None:

@@ -31,8 +31,8 @@ async def show(settings: Settings, incident: str | None, limit: int, *, as_json:
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in told], ensure_ascii=False, default=str))
         return
-    table = Table(title=f"{len(told)} escalations (升级), the newest first", title_justify="left")
-    for heading in ("told at", "who was told", "owes", "deadline", "was due", "incident", "what"):
+    table = Table(title=f"{len(told)} escalations (升级) and questions, the newest first", title_justify="left")
+    for heading in ("told at", "who was told", "owes", "deadline", "due", "incident", "what"):
         table.add_column(heading, no_wrap=heading == "incident")
     for each in told:
         table.add_row(

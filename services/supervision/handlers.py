@@ -7,13 +7,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.escalation import Raised
+from schemas.escalation import Asked, Raised
 from services.domain.configuration import Configuration
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 from services.runtime.log import get
 from services.supervision import store
-from services.supervision.store import Telling
+from services.supervision.store import ASKED, Telling
 
 log = get(__name__)
 Tellings = tuple[Telling, ...]
@@ -35,7 +35,7 @@ class SupervisionDesk:
         await store.save(connection, tellings)
         for each in tellings:
             log.warning(
-                "a promise is broken",
+                "a promise is broken" if each.step >= 0 else "a decision is asked for",
                 incident=str(each.incident),
                 deadline=each.deadline,
                 due_at=each.due_at.isoformat(),
@@ -50,7 +50,7 @@ class SupervisionDesk:
     def decide(self, state: Tellings | None, happening: Cause) -> tuple[Tellings | None, Sequence[Message]]:
         """Look up who holds the post now."""
         fact = happening.event.data
-        if not isinstance(fact, Raised):
+        if not isinstance(fact, Raised | Asked):
             raise TypeError(f"{fact.type} does not belong on this topic")
         holder = self._configuration.directory.holder(fact.unit, fact.post)
         told = Telling(
@@ -62,7 +62,7 @@ class SupervisionDesk:
             department=fact.department,
             deadline=fact.deadline,
             due_at=fact.due_at,
-            step=fact.step,
+            step=fact.step if isinstance(fact, Raised) else ASKED,
             post=fact.post,
             holder_unit=holder.unit if holder else None,
             holder=holder.name if holder else None,

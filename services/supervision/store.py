@@ -34,10 +34,15 @@ telling = Table(
 )
 Index("telling_at", telling.c.told_at)
 
+ASKED = -1
+
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """Who was told of what; `holder` is None where nobody in the directory holds the post."""
+    """Who was told of what; `holder` is None where nobody in the directory holds the post.
+
+    `step` is the rung of the ladder, or `ASKED` where a decision is asked for and no promise is broken yet.
+    """
 
     id: UUID
     incident: UUID

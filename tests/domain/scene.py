@@ -18,6 +18,7 @@ from schemas.incident import Entry
 from schemas.report import Raised
 from schemas.topics import JOURNAL, family
 from services.domain.announce import messages
+from services.domain.approvals import DEFAULT_APPROVALS
 from services.domain.clocks import Due, dues, identity, next_due_at
 from services.domain.configuration import Configuration, StreetPolicy
 from services.domain.decide import Decision, Said, decide_due, decide_said
@@ -25,6 +26,7 @@ from services.domain.directory import Directory, Level, Unit
 from services.domain.incident import Incident, Obligation, evolve
 from services.domain.ladder import Ladder, Step
 from services.domain.routing import Matcher, Route, parse_matchers
+from services.domain.whistles import Whistle
 from services.domain.working_time import Calendar, Duration
 
 # Monday, 2021-03-01, 10:00 in Shanghai.
@@ -103,9 +105,14 @@ CONFIGURATION = Configuration(
     },
     owed_by={"district": "district", "section": "section", "street": "street", "community": "community"},
     street=StreetPolicy(
-        **durations(decide="1d", confirm="3d", answer="2d", close="7d", approve="1d", overall="30d", wait="1h")
+        **durations(decide="1d", confirm="3d", answer="2d", close="7d", approve="1d", lead="1d", wait="1h")
     ),
-    approvers={"extension": "street", "parking": "supervision"},
+    whistles={
+        "general": Whistle(Duration(30, "d")),
+        "enforcement": Whistle(Duration(20, "d")),
+        "emergency": Whistle(Duration(10, "d"), durations(acknowledge="30m", arrive="30m")),
+    },
+    approvals=DEFAULT_APPROVALS,
     calendar=Calendar(ZoneInfo("Asia/Shanghai")),
 )
 

@@ -131,8 +131,9 @@ def test_a_rules_own_ladder_is_for_the_department_and_not_for_the_street() -> No
     scene = Scene()
     scene.street(opened("other"))
     scene.street(decision.Called(kind="emergency"))
-    told = scene.pass_(40 * MINUTE)
-    assert climbed(told, "acknowledge") == [(0, "supervision-office", ())]
+    scene.street(decision.Called(kind="emergency", departments=("power",)))
+    unheard = scene.copy()
+    assert climbed(unheard.pass_(40 * MINUTE), "acknowledge")[0] == (0, "supervision-office", ())
     scene.department("fire", response.Declined(reason="no fire"))
     told = scene.pass_(2 * DAY)
     assert [post for _, post, _ in climbed(told, "decide")] == [None, "responsible-leader"]
@@ -156,7 +157,7 @@ def test_a_firing_has_one_id_whoever_computes_it() -> None:
 
 def test_a_new_round_starts_clocks_of_its_own() -> None:
     """A firing of the round before has no effect on the new one, although department and name are the same."""
-    scene = called()
+    scene = called("river")
     old = next(due for due in dues(scene.now, scene.configuration) if due.name == "acknowledge")
     scene.department("water", response.Declined(reason="no"))
     scene.street(decision.Insisted(department="water", reason="yours"))
@@ -173,7 +174,7 @@ def test_an_extension_starts_the_ladder_again() -> None:
     scene.department("water", response.Acknowledged())
     scene.department("water", response.ExtensionRequested(until=START + 20 * DAY, reason="parts"))
     scene.pass_(6 * DAY)
-    scene.street(decision.Granted(department="water", request="extension"))
+    scene.street(decision.Granted(department="water", request="extension", by="responsible-leader"))
     assert climbed(scene.pass_(15 * DAY), "resolve")[:2] == [(0, None, ()), (1, "section-head", ())]
     assert "resolve" in scene.owed().late
 

@@ -180,7 +180,20 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
         ("policy.yaml", "Asia/Shanghai", "Asia/Chengdu", "no time zone is called 'Asia/Chengdu'"),
         ("policy.yaml", "holidays: []", "holidays: [2021-02-30]", "is no date"),
         ("policy.yaml", "[09:00-12:00, 13:00-17:00]", "[13:00-17:00, 09:00-12:00]", "overlap or are out of order"),
-        ("policy.yaml", "parking: supervision", "parking: anyone", "approves of nothing"),
+        ("policy.yaml", "parking: supervision-office", "parking: anyone", "'anyone' is none of the ranks"),
+        ("policy.yaml", "decline: section-head", "", "nobody approves of decline"),
+        ("policy.yaml", "{party: street, post: section-head}", "{party: city, post: a}", "'city' approves of nothing"),
+        ("policy.yaml", "{party: street, post: section-head}", "{post: section-head}", "this rank has no party"),
+        (
+            "policy.yaml",
+            "{party: street, post: section-head}",
+            "{party: supervision, post: section-head}",
+            "a post of the street stands above the district's",
+        ),
+        ("policy.yaml", "{party: street, post: section-head}", "{party: street, post: responsible-leader}", "already"),
+        ("policy.yaml", "general: {overall: 40wd}", "general: {resolve: 40wd}", "has no overall time"),
+        ("policy.yaml", "  general: {overall: 40wd}\n", "", "the general whistle has no limits"),
+        ("routes.yaml", "  name: root", "  name: root\n  allow: [holiday]", "'holiday' is nothing that is approved"),
         ("policy.yaml", "calendar:", "routes: {}\ncalendar:", "unknown key 'routes'"),
         ("policy.yaml", "calendar:", "departments: []\ncalendar:", "'departments' is set in"),
     ],
@@ -249,7 +262,7 @@ def test_what_is_likely_a_mistake_is_a_warning(change: Change, file: str, old: s
 
 def test_the_version_names_the_content(change: Change, tmp_path: Path, shipped: Configuration) -> None:
     """Comments and the order of files don't change the version, any value does."""
-    change("policy.yaml", "# Who grants", "# Somebody else grants")
+    change("policy.yaml", "# Who approves", "# Somebody approves")
     same, _ = parse(reversed(read(tmp_path / "config")))
     assert same is not None
     assert same.version == shipped.version

@@ -99,7 +99,7 @@ def test_a_department_is_told_how_its_obligation_stands() -> None:
         ),
         (
             "east",
-            decision.Granted(department="water", request="extension"),
+            decision.Granted(department="water", request="extension", by="responsible-leader"),
             [changed("acknowledged", resolve=START + 9 * DAY)],
         ),
         (
@@ -125,13 +125,16 @@ def test_a_department_is_told_how_its_obligation_stands() -> None:
         scene.said.clear()
         speak = {"east": scene.street, "hill": scene.supervision}.get(code)
         _ = speak(fact) if speak else scene.department(code, fact)
-        assert told(scene) == [(DISPATCHES.format("water"), each) for each in expected]
+        of_water = [each for each in told(scene) if each[0] == DISPATCHES.format("water")]
+        assert of_water == [(DISPATCHES.format("water"), each) for each in expected]
 
 
 def test_a_refusal_is_answered_by_insisting_or_taking_back() -> None:
     """Declined; then a dispatch of a new round, or withdrawn with the reason."""
     for insist in (True, False):
         scene = called()
+        scene.street(decision.Called(kind="general", departments=("fire",)))
+        scene.said.clear()
         scene.department("water", response.Declined(reason="not ours"))
         assert told(scene) == [
             (DISPATCHES.format("water"), changed("declined", reason="not ours", decide=START + DAY)),
@@ -144,12 +147,39 @@ def test_a_refusal_is_answered_by_insisting_or_taking_back() -> None:
             assert isinstance(issued, dispatch.Issued)
             assert (issued.round, issued.role, issued.note) == (2, "lead", "yours")
         else:
-            scene.street(decision.Called(kind="general", departments=("power",)))
+            scene.street(decision.Called(kind="general", departments=("power",), by="section-head"))
             topics = [(topic, type(fact)) for topic, fact in told(scene)]
             assert topics == [
                 (DISPATCHES.format("water"), dispatch.Changed),
+                (DISPATCHES.format("fire"), dispatch.LeadNamed),
+                (DISPATCHES.format("power"), dispatch.LeadNamed),
                 (DISPATCHES.format("power"), dispatch.Issued),
             ]
+
+
+def test_the_district_is_asked_for_what_only_it_may_decide() -> None:
+    """A request for its approval, and the name of a lead, are told at once: who, by when, which post, and why."""
+    scene = called()
+    scene.department("water", response.Acknowledged())
+    scene.said.clear()
+    scene.department("water", response.ParkingRequested(review_at=START + 8 * DAY, reason="frozen"))
+    [(_, asked)] = [each for each in told(scene) if each[0] == "supervision.escalations"]
+    assert isinstance(asked, escalation.Asked)
+    assert (asked.unit, asked.post, asked.request, asked.reason) == ("hill", "supervision-office", "parking", "frozen")
+    assert (asked.until, asked.due_at) == (START + 8 * DAY, START + DAY)
+    sought = called()
+    sought.said.clear()
+    sought.department("water", response.Declined(reason="not ours"))
+    [(_, asked)] = [each for each in told(sought) if each[0] == "supervision.escalations"]
+    assert isinstance(asked, escalation.Asked)
+    assert (asked.unit, asked.department, asked.request, asked.due_at) == ("hill", None, "lead", START + DAY)
+    sought.said.clear()
+    sought.supervision(action.LeadNamed(department="power", reason="their cable"))
+    assert [(topic, type(fact)) for topic, fact in told(sought)] == [
+        (DISPATCHES.format("power"), dispatch.LeadNamed),
+        (DISPATCHES.format("water"), dispatch.Changed),
+        (DISPATCHES.format("power"), dispatch.Issued),
+    ]
 
 
 def test_parking_and_its_end_are_told() -> None:

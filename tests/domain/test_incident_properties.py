@@ -27,6 +27,7 @@ UNTIL = st.integers(-2, 40).map(lambda days: START + days * DAY)
 
 departments = st.sampled_from(DEPARTMENTS)
 communities = st.none() | st.sampled_from(COMMUNITIES)
+posts = st.sampled_from(["officer", "section-head", "responsible-leader"])
 requests = st.sampled_from(get_args(decision.Request))
 decisions = st.one_of(
     st.builds(
@@ -36,6 +37,14 @@ decisions = st.one_of(
         decision.Called,
         kind=st.none() | st.sampled_from(get_args(decision.CallKind)),
         departments=st.lists(departments, max_size=3).map(tuple),
+        resolve_by=st.none() | UNTIL,
+        by=posts,
+    ),
+    st.builds(
+        decision.Reclassified,
+        reason=WORDS,
+        category=st.none() | st.sampled_from(["water", "river", "care"]),
+        severity=st.none() | st.sampled_from(["normal", "critical"]),
     ),
     st.builds(decision.Attached, to=st.sampled_from([INCIDENT, OTHER])),
     st.builds(
@@ -43,11 +52,11 @@ decisions = st.one_of(
     ),
     st.builds(decision.Refused, reason=WORDS),
     st.builds(decision.Insisted, department=departments, reason=WORDS),
-    st.builds(decision.Withdrawn, department=departments, reason=WORDS),
+    st.builds(decision.Withdrawn, department=departments, reason=WORDS, by=posts),
     st.builds(decision.Verified, holds=st.booleans(), department=st.none() | departments, community=communities),
     st.builds(decision.Confirmed, department=st.none() | departments, community=communities),
     st.builds(decision.SentBack, department=departments, reason=WORDS, community=communities),
-    st.builds(decision.Granted, department=departments, request=requests),
+    st.builds(decision.Granted, department=departments, request=requests, by=posts),
     st.builds(decision.Denied, department=departments, request=requests, reason=WORDS),
     st.builds(decision.Answered, answer=WORDS),
     st.builds(decision.Rated, report=st.sampled_from([INCIDENT, OTHER]), solved=st.booleans(), satisfied=st.booleans()),
@@ -64,6 +73,7 @@ responses = st.one_of(
     st.builds(response.ParkingRequested, review_at=UNTIL, reason=WORDS, round=ROUNDS),
 )
 actions = st.one_of(
+    st.builds(action.LeadNamed, department=departments, reason=WORDS),
     st.builds(action.Reminded, department=st.none() | departments),
     st.builds(action.Granted, department=departments, request=requests),
     st.builds(action.Denied, department=departments, request=requests, reason=WORDS),
@@ -86,6 +96,8 @@ def sensible(state: Incident | None, now: datetime) -> Iterator[Act]:
             yield "street", "east", decision.Answered(answer="done")
         case "answered" | "refused":
             yield "street", "east", decision.Rated(report=INCIDENT, solved=False, satisfied=False)
+    if "lead" in state.clocks:
+        yield "supervision", None, action.LeadNamed(department="power", reason="theirs")
     for owed in state.obligations.values():
         yield from sensible_of(owed, now)
 
@@ -104,12 +116,13 @@ def sensible_of(owed: Obligation, now: datetime) -> Iterator[Act]:
             yield "department", name, response.ParkingRequested(review_at=now + 9 * DAY, reason="later")
         case "declined":
             yield "street", "east", decision.Insisted(department=name, reason="yes")
-            yield "street", "east", decision.Called(kind="general", departments=("fire",))
+            yield "street", "east", decision.Called(kind="general", departments=("fire",), by="section-head")
         case "resolved":
             yield "street", "east", decision.Confirmed(department=name, community=community)
             yield "street", "east", decision.SentBack(department=name, reason="no", community=community)
     if owed.request:
-        yield "street", "east", decision.Granted(department=name, request=owed.request.request)
+        asked = owed.request.request
+        yield "street", "east", decision.Granted(department=name, request=asked, by="responsible-leader")
         yield "supervision", None, action.Granted(department=name, request=owed.request.request)
 
 
@@ -224,7 +237,7 @@ def let_the_clock_run(scene: Scene) -> None:
         top = ladder_of(scene.now, owed, name, scene.configuration).steps[-1].post
         posts = {each.post for each in told if isinstance(each, Escalated) and each.deadline == name}
         assert top in posts
-        assert debtor(scene.now, owed, name, scene.configuration) in scene.configuration.directory.units
+        assert debtor(scene.now, owed, name) in scene.configuration.directory.units
 
 
 Life.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -45,7 +45,9 @@ OPEN = street(opened())
 CALL = street(decision.Called(kind="general"))
 CALL_BOTH = street(decision.Called(kind="general", departments=("water", "power")))
 CALL_WATER = street(decision.Called(kind="general", departments=("water",)))
-CALL_FIRE = street(decision.Called(kind="enforcement", departments=("fire",)))
+CALL_FIRE = street(decision.Called(kind="enforcement", departments=("fire",), by="section-head"))
+CALL_FIRE_BY_OFFICER = street(decision.Called(kind="enforcement", departments=("fire",)))
+RECLASSIFY = street(decision.Reclassified(category="river", reason="it is the river's"))
 ATTACH = street(decision.Attached(to=OTHER))
 REPEAT = street(decision.RepeatAttached(report=OTHER, community="oak"))
 REFUSE = street(decision.Refused(reason="no business of the street"))
@@ -53,17 +55,20 @@ ANSWER = street(decision.Answered(answer="there is water again"))
 SOLVED = street(decision.Rated(report=INCIDENT, solved=True, satisfied=False))
 NOT_SOLVED = street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
 INSIST = street(decision.Insisted(department="water", reason="it is yours"))
-WITHDRAW = street(decision.Withdrawn(department="water", reason="not needed"))
+WITHDRAW = street(decision.Withdrawn(department="water", reason="not needed", by="section-head"))
+WITHDRAW_BY_OFFICER = street(decision.Withdrawn(department="water", reason="not needed"))
 VERIFY = street(decision.Verified(department="water", holds=True))
 CONFIRM = street(decision.Confirmed(department="water"))
 CONFIRM_ALL = street(decision.Confirmed())
 CONFIRM_BY_ELM = street(decision.Confirmed(department="water", community="elm"))
 SEND_BACK = street(decision.SentBack(department="water", reason="it drips"))
 SEND_BACK_BY_ELM = street(decision.SentBack(department="water", reason="it drips", community="elm"))
-GRANT_TIME = street(decision.Granted(department="water", request="extension"))
-DENY_TIME = street(decision.Denied(department="water", request="extension", reason="no"))
+GRANT_TIME = street(decision.Granted(department="water", request="extension", by="responsible-leader"))
+DENY_TIME = street(decision.Denied(department="water", request="extension", reason="no", by="responsible-leader"))
 GRANT_PARKING = supervision(action.Granted(department="water", request="parking"))
 DENY_PARKING = supervision(action.Denied(department="water", request="parking", reason="no"))
+NAME_WATER = supervision(action.LeadNamed(department="water", reason="its pipe"))
+NAME_POWER = supervision(action.LeadNamed(department="power", reason="its cable"))
 REMIND = supervision(action.Reminded(department="water"))
 REMIND_STREET = supervision(action.Reminded())
 ACKNOWLEDGE = water(response.Acknowledged())
@@ -73,6 +78,7 @@ PROGRESS = water(response.Progressed(note="dug up"))
 SURVEY = water(response.Progressed(note="measured", step="survey"))
 RESOLVE = water(response.Resolved(note="mended"))
 ASK_TIME = water(response.ExtensionRequested(until=START + 9 * DAY, reason="a part is missing"))
+ASK_MORE_TIME = water(response.ExtensionRequested(until=START + 19 * DAY, reason="another part is missing"))
 ASK_PARKING = water(response.ParkingRequested(review_at=START + 20 * DAY, reason="frozen ground"))
 
 # --- an obligation ---------------------------------------------------------------------------------------------------
@@ -82,9 +88,12 @@ OBLIGATIONS: Mapping[str, Callable[[], Scene]] = {
     "dispatched": lambda: scene(CALL_BOTH),
     "acknowledged": lambda: scene(CALL_BOTH, ACKNOWLEDGE),
     "extension asked for": lambda: scene(CALL_BOTH, ACKNOWLEDGE, ASK_TIME),
+    "second extension asked for": lambda: scene(CALL_BOTH, ACKNOWLEDGE, ASK_TIME, GRANT_TIME, ASK_MORE_TIME),
     "parking asked for": lambda: scene(CALL_BOTH, ACKNOWLEDGE, ASK_PARKING),
     "parked": lambda: scene(CALL_BOTH, ACKNOWLEDGE, ASK_PARKING, GRANT_PARKING),
     "declined": lambda: scene(CALL_BOTH, DECLINE),
+    "leading until a lead is named": lambda: scene(CALL_WATER, DECLINE),
+    "named the lead": lambda: scene(CALL_BOTH, NAME_WATER),
     "resolved": lambda: scene(CALL_BOTH, RESOLVE),
     "confirmed": lambda: scene(CALL_BOTH, RESOLVE, CONFIRM),
     "withdrawn": lambda: scene(CALL_BOTH, WITHDRAW),
@@ -106,6 +115,11 @@ OBLIGATION_ACTS: Mapping[str, Act] = {
     "confirm by the community": CONFIRM_BY_ELM,
     "send back": SEND_BACK,
     "send back by the community": SEND_BACK_BY_ELM,
+    "withdraw by an officer": WITHDRAW_BY_OFFICER,
+    "call another by an officer": CALL_FIRE_BY_OFFICER,
+    "name it the lead": NAME_WATER,
+    "name another the lead": NAME_POWER,
+    "grant time by an officer": street(decision.Granted(department="water", request="extension")),
     "grant time": GRANT_TIME,
     "deny time": DENY_TIME,
     "grant time by supervision": supervision(action.Granted(department="water", request="extension")),
@@ -123,20 +137,65 @@ OBLIGATION_ACTS: Mapping[str, Act] = {
     "attach": ATTACH,
     "open": OPEN,
 }
-_ANYHOW = {"withdraw": "Withdrawn", "call another": "Called Dispatched", "remind": "RemindedByHand"}
+# The first of two was called first and leads; without it the other one does.
+_NAMED = {"name it the lead": "LeadNamed", "name another the lead": "LeadNamed"}
+_ANYHOW = _NAMED | {
+    "withdraw": "Withdrawn LeadNamed",
+    "withdraw by an officer": "Withdrawn LeadNamed",
+    "call another": "Called Dispatched",
+    "call another by an officer": "Called Dispatched",
+    "remind": "RemindedByHand",
+}
+_TIME_GRANTED = {"grant time by supervision": "Granted", "deny time by supervision": "Denied"}
 _AT_WORK = _ANYHOW | {"arrive": "Arrived", "progress": "Progressed", "survey": "Progressed", "resolve": "Resolved"}
 # What follows, by state and act; every act that isn't here is refused.
 OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
     "dispatched": _ANYHOW | {"acknowledge": "Acknowledged", "decline": "Declined", "resolve": "Acknowledged Resolved"},
     "acknowledged": _AT_WORK | {"ask for time": "Requested", "ask for parking": "Requested"},
-    "extension asked for": _AT_WORK | {"grant time": "Granted", "deny time": "Denied"},
+    "extension asked for": _AT_WORK | _TIME_GRANTED | {"grant time": "Granted", "deny time": "Denied"},
+    "second extension asked for": _AT_WORK | _TIME_GRANTED,
     "parking asked for": _AT_WORK | {"grant parking": "Granted", "deny parking": "Denied"},
     "parked": _ANYHOW,
-    "declined": _ANYHOW | {"insist": "Insisted Dispatched", "call another": "Withdrawn Called Dispatched"},
+    "declined": {
+        "withdraw": "Withdrawn LeadNamed",
+        "insist": "Insisted Dispatched",
+        "call another": "Withdrawn LeadNamed Called Dispatched",
+        "name it the lead": "LeadNamed Dispatched",
+        "name another the lead": "LeadNamed Withdrawn",
+        "remind": "RemindedByHand",
+    },
+    "leading until a lead is named": {
+        "acknowledge": "Acknowledged",
+        "resolve": "Acknowledged Resolved",
+        "withdraw": "Withdrawn Returned",
+        "call another": "Withdrawn Called Dispatched",
+        "name it the lead": "LeadNamed",
+        "name another the lead": "LeadNamed Withdrawn Dispatched",
+        "remind": "RemindedByHand",
+    },
+    "named the lead": {
+        "name it the lead": "LeadNamed",
+        "acknowledge": "Acknowledged",
+        "resolve": "Acknowledged Resolved",
+        "withdraw": "Withdrawn LeadNamed",
+        "call another": "Withdrawn LeadNamed Called Dispatched",
+        "name another the lead": "LeadNamed Withdrawn",
+        "remind": "RemindedByHand",
+    },
     "resolved": _ANYHOW
     | {"verify": "Verified", "confirm": "WorkConfirmed", "confirm all": "WorkConfirmed", "send back": "SentBack"},
-    "confirmed": {"call another": "Called Dispatched"},
-    "withdrawn": {"call another": "Called Dispatched", "call it": "Called Dispatched"},
+    "confirmed": {
+        "call another": "Called Dispatched",
+        "call another by an officer": "Called Dispatched",
+        "name another the lead": "LeadNamed",
+    },
+    "withdrawn": {
+        "call another": "Called Dispatched",
+        "call another by an officer": "Called Dispatched",
+        "call it": "Called Dispatched",
+        "name it the lead": "LeadNamed Dispatched",
+        "name another the lead": "LeadNamed",
+    },
 }
 # Each state's clocks, with the unit that owes and the post at the top of its ladder.
 OBLIGATION_CLOCKS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -147,6 +206,11 @@ OBLIGATION_CLOCKS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "resolve": ("water", "supervision-office"),
         "approve": ("east", "discipline-committee"),
     },
+    "second extension asked for": {
+        "survey": ("water", "supervision-office"),
+        "resolve": ("water", "supervision-office"),
+        "approve": ("hill", "supervision-office"),
+    },
     "parking asked for": {
         "survey": ("water", "supervision-office"),
         "resolve": ("water", "supervision-office"),
@@ -154,6 +218,10 @@ OBLIGATION_CLOCKS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "parked": {"review": ("water", "supervision-office")},
     "declined": {"decide": ("east", "discipline-committee")},
+    "leading until a lead is named": dict.fromkeys(
+        ("acknowledge", "survey", "resolve"), ("water", "supervision-office")
+    ),
+    "named the lead": dict.fromkeys(("acknowledge", "survey", "resolve"), ("water", "supervision-office")),
     "resolved": {"confirm": ("east", "discipline-committee")},
     "confirmed": {},
     "withdrawn": {},
@@ -182,8 +250,10 @@ def test_an_obligation_takes_the_acts_of_its_row_and_refuses_all_others(state: s
     if expected == "ActRefused":
         _changed_nothing(found, OBLIGATION_ACTS[act], told[0])
         assert replace(found.now, version=before.version) == before
-    elif act in {"call it", "grant parking"}:
-        assert found.owed().status == ("dispatched" if act == "call it" else "parked")
+    elif act == "grant parking":
+        assert found.owed().status == "parked"
+    elif act in {"call it", "name it the lead"} and "Dispatched" in expected:
+        assert found.owed().status == "dispatched"
     else:
         became = [BECOMES[name] for name in expected.split() if name in BECOMES]
         assert found.owed().status == (became[-1] if became else before.obligations["water"].status)
@@ -206,7 +276,7 @@ def test_an_obligation_waits_under_the_clocks_of_its_row(state: str) -> None:
     owed = found.owed()
     clocks = {
         name: (
-            debtor(found.now, owed, name, found.configuration),
+            debtor(found.now, owed, name),
             ladder_of(found.now, owed, name, found.configuration).steps[-1].post,
         )
         for name in owed.clocks
@@ -237,6 +307,7 @@ def _closed() -> Scene:
 INCIDENTS: Mapping[str, Callable[[], Scene]] = {
     "received": scene,
     "called": lambda: scene(CALL),
+    "lead sought": lambda: scene(CALL, DECLINE),
     "responding": lambda: scene(CALL, ACKNOWLEDGE),
     "returned": lambda: scene(CALL, ACKNOWLEDGE, WITHDRAW),
     "confirmed": lambda: scene(*_DONE),
@@ -249,6 +320,7 @@ INCIDENT_ACTS: Mapping[str, Act] = {
     "open": OPEN,
     "call": CALL,
     "call another": CALL_FIRE,
+    "classify again": RECLASSIFY,
     "attach": ATTACH,
     "attach a repeat": REPEAT,
     "refuse": REFUSE,
@@ -260,6 +332,7 @@ INCIDENT_ACTS: Mapping[str, Act] = {
 _REMIND = {"remind the street": "RemindedByHand"}
 _LIVES = _REMIND | {"attach a repeat": "RepeatAttached"}
 _WAITS = _LIVES | {
+    "classify again": "Reclassified",
     "call": "Called Dispatched",
     "call another": "Called Dispatched",
     "attach": "Attached",
@@ -267,8 +340,9 @@ _WAITS = _LIVES | {
 }
 INCIDENT_ROWS: Mapping[str, Mapping[str, str]] = {
     "received": _WAITS,
-    "called": _LIVES | {"call another": "Called Dispatched"},
-    "responding": _LIVES | {"call another": "Called Dispatched"},
+    "called": _LIVES | {"call another": "Called Dispatched", "classify again": "Reclassified"},
+    "lead sought": _LIVES | {"call another": "Withdrawn Called Dispatched", "classify again": "Reclassified"},
+    "responding": _LIVES | {"call another": "Called Dispatched", "classify again": "Reclassified"},
     "returned": _WAITS,
     "confirmed": _LIVES | {"answer": "Answered"},
     "answered": _LIVES | {"rate as solved": "Rated", "rate as not solved": "Rated Reopened Dispatched"},
@@ -279,6 +353,7 @@ INCIDENT_ROWS: Mapping[str, Mapping[str, str]] = {
 INCIDENT_CLOCKS: Mapping[str, set[str]] = {
     "received": {"decide"},
     "called": {"overall"},
+    "lead sought": {"overall", "lead"},
     "responding": {"overall"},
     "returned": {"decide", "overall"},
     "confirmed": {"answer"},
@@ -311,14 +386,15 @@ def test_no_work_is_taken_on_for_what_is_done(state: str, act: Act) -> None:
 
 @pytest.mark.parametrize("state", INCIDENTS)
 def test_an_incident_waits_under_the_clocks_of_its_row(state: str) -> None:
-    """Each state has its own clocks, all against the street; only an end has none."""
+    """Each state has its own clocks, all against the street but the naming of a lead; only an end has none."""
     found = INCIDENTS[state]()
     assert set(found.now.clocks) == INCIDENT_CLOCKS[state]
     assert found.now.ended == (state in ENDS)
     assert (found.next_due_at() is None) == found.now.ended
     for name in found.now.clocks:
-        assert debtor(found.now, None, name, found.configuration) == "east"
-        assert ladder_of(found.now, None, name, found.configuration).name == "street"
+        unit, ladder = ("hill", "district") if name == "lead" else ("east", "street")
+        assert debtor(found.now, None, name) == unit
+        assert ladder_of(found.now, None, name, found.configuration).name == ladder
 
 
 def test_the_incident_moves_as_its_table_says() -> None:

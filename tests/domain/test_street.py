@@ -233,7 +233,7 @@ def test_the_street_owes_what_it_alone_can_do() -> None:
     scene = Scene()
 
     def owed() -> tuple[str, timedelta] | None:
-        found = owes(scene.now, CONFIGURATION)
+        found = owes(scene.now)
         return found and (found[0], found[1] - START)
 
     scene.street(opened("river"))
@@ -267,4 +267,4 @@ def test_the_street_does_not_owe_the_districts_approval() -> None:
     scene = called()
     scene.department("water", response.Acknowledged())
     scene.department("water", response.ParkingRequested(review_at=START + 9 * DAY, reason="frozen"))
-    assert owes(scene.now, CONFIGURATION) is None
+    assert owes(scene.now) is None

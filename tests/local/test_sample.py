@@ -174,6 +174,7 @@ STEPS: dict[str, dict[str, str]] = {
     "acknowledge": {"dispatched": "acknowledged"},
     "decline": {"dispatched": "declined"},
     "insist": {"declined": "dispatched"},
+    "name": {"declined": "dispatched"},
     "arrive": {"acknowledged": "acknowledged"},
     "progress": {"acknowledged": "acknowledged"},
     "request-extension": {"acknowledged": "asked"},
@@ -279,6 +280,7 @@ def test_every_act_that_is_known_is_played() -> None:
     assert {act for side, act in played if side == "street"} == {
         "call", "solve", "insist", "confirm", "send-back", "withdraw", "answer", "grant", "deny",
     }  # fmt: skip
+    assert {act for side, act in played if side == "supervision"} == {"name", "grant"}
     assert {act for side, act in played if side == "community"} == {"verify", "confirm", "send-back", "rate"}
 
 

@@ -148,7 +148,7 @@ _FACTS: dict[str, dict[str, type[Fact]]] = {
         "send-back": report.SentBack,
         "rate": report.Rated,
     },
-    "supervision": {"grant": action.Granted, "deny": action.Denied},
+    "supervision": {"name": action.LeadNamed, "grant": action.Granted, "deny": action.Denied},
 }
 
 

@@ -1,0 +1,153 @@
+"""Dispatching, and who leads: the first who was called, until somebody with the power to do so names another.
+
+1. The department first called leads (首接负责). Where the lead is withdrawn and others go on, the first of those leads.
+2. Where all have declined, the district has to name the lead (指定主办) by a deadline; until then the first who was
+   called leads, in a new round, and may not decline. The street's own sections alone are the street's to command.
+3. Whom the district names leads, and may not decline. Who had declined is withdrawn, and who is at work supports.
+4. Every department called has the whistle's own deadlines where its rule is not stricter.
+
+Source: the district's practice of first receivers and named leads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from schemas import action
+from schemas import incident as entries
+from services.domain import routing
+from services.domain.incident import Incident, Obligation
+from services.domain.story import Refusal, Story, Verdict
+from services.domain.working_time import Duration
+
+_FIRST: Final = "rule:first-receiver-leads"
+
+
+def dispatch(
+    story: Story,
+    department: str,
+    policy: routing.Policy,
+    note: str = "",
+    *,
+    resolve_by: datetime | None = None,
+    **fields: Any,
+) -> None:
+    """Dispatch to a department in its next round, with deadlines from this instant, or a term of its own."""
+    state = story.now_is
+    before = state.obligations.get(department)
+    lead = state.lead
+    leads = lead is None or lead.department == department
+    limits = story.configuration.whistle(state.call).deadlines
+    if limits:
+        policy = replace(policy, deadlines=_stricter(story, policy.deadlines, limits))
+    story.tell(
+        entries.Dispatched,
+        department=department,
+        round=before.round + 1 if before else 1,
+        role="lead" if leads else "support",
+        section=story.configuration.directory.is_section(department, state.street),
+        owner=story.configuration.owner_of(department),
+        policy=story.configuration.frozen(policy),
+        deadlines=story.deadlines(**policy.deadlines) | ({"resolve": resolve_by} if resolve_by else {}),
+        note=note,
+        **fields,
+    )
+
+
+def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None:
+    """Dispatch again under the policy that was frozen, in a new round."""
+    policy = owed.policy
+    durations = {name: Duration.parse(text) for name, text in policy.durations.items()}
+    story.tell(
+        entries.Dispatched,
+        department=owed.department,
+        round=owed.round + 1,
+        role=owed.role,
+        section=owed.section,
+        owner=owed.owner,
+        policy=policy,
+        deadlines=story.deadlines(**durations),
+        note=note,
+        **fields,
+    )
+
+
+def _stricter(
+    story: Story, deadlines: Mapping[str, Duration], limits: Mapping[str, Duration]
+) -> Mapping[str, Duration]:
+    """Return a rule's deadlines with the whistle's, each the one that ends first from this instant (rule 4)."""
+    found = dict(deadlines)
+    for name, limit in limits.items():
+        if name not in found or story.after(limit) < story.after(found[name]):
+            found[name] = limit
+    return found
+
+
+# --- who leads -------------------------------------------------------------------------------------------------------
+
+
+def seek_lead(story: Story) -> None:
+    """See whether all who were called have now declined (rule 2)."""
+    state = story.now_is
+    called = [each for each in state.obligations.values() if each.status != "withdrawn"]
+    if any(each.status != "declined" for each in called) or all(each.section for each in called):
+        return
+    district = story.configuration.directory.district
+    if district is None:
+        return
+    story.tell(
+        entries.LeadSought,
+        by=_FIRST,
+        unit=district.code,
+        post=story.configuration.approvals.ranks[-1].post,
+        deadlines=story.deadlines(lead=story.configuration.street.lead),
+    )
+    first = called[0]
+    _pass_lead(story, first.department, "all who were called have declined: the first leads", bound=True)
+    redispatch(story, story.owed_by(first.department), "until the district names a lead", by=_FIRST, bound=True)
+
+
+def keep_led(story: Story) -> None:
+    """See that somebody leads what goes on (rule 1)."""
+    state = story.now_is
+    going_on = [each for each in state.obligations.values() if each.open]
+    if going_on and state.lead is None:
+        at_work = [each for each in going_on if each.status != "declined"] or going_on
+        _pass_lead(story, at_work[0].department, "the lead was withdrawn", bound=False)
+
+
+def _pass_lead(story: Story, department: str, reason: str, *, bound: bool) -> None:
+    lead = story.now_is.lead
+    if lead is None or lead.department != department:
+        story.tell(entries.LeadNamed, lead=department, reason=reason, bound=bound, by=_FIRST)
+
+
+def name_lead(story: Story, state: Incident, fact: action.LeadNamed) -> Verdict:
+    """Name who leads, by the district's power over all departments (rule 3)."""
+    if state.status not in {"called", "responding"}:
+        return Refusal(f"an incident that is {state.status} has nobody to lead it")
+    unit = story.configuration.directory.units.get(fact.department)
+    if unit is None or not (
+        unit.level == "department" or story.configuration.directory.is_section(fact.department, state.street)
+    ):
+        return Refusal(f"there is no department {fact.department} that could lead an incident of {state.street}")
+    owed = state.obligations.get(fact.department)
+    if owed and owed.status == "confirmed":
+        return Refusal(f"the work of {fact.department} is confirmed already")
+    story.tell(entries.LeadNamed, lead=fact.department, reason=fact.reason, bound=True)
+    for other in state.obligations.values():
+        if other.department != fact.department and never_took_it_on(other):
+            reason = f"{fact.department} was named the lead"
+            story.tell_of(entries.Withdrawn, other.department, reason=reason)
+    if owed is None or owed.status == "withdrawn":
+        policy = story.configuration.policy_for(story.labels(state.call), fact.department)
+        dispatch(story, fact.department, policy, note=fact.reason, bound=True)
+    elif owed.status == "declined":
+        redispatch(story, story.owed_by(fact.department), note=fact.reason, bound=True)
+    return None
+
+
+def never_took_it_on(owed: Obligation) -> bool:
+    """Tell whether a department declined, or would have if it could: it leads only until another is named."""
+    return owed.status == "declined" or (owed.status == "dispatched" and owed.bound)

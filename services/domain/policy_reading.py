@@ -1,0 +1,79 @@
+"""Reading who approves of what, and the limits of each kind of whistle."""
+
+from itertools import pairwise
+from typing import Final, cast, get_args
+
+from schemas.decision import CallKind
+from schemas.incident import Approver
+from services.domain.approvals import DEFAULT_APPROVALS, Approval, Approvals
+from services.domain.reading import Place
+from services.domain.whistles import Whistle, Whistles
+from services.domain.working_time import Duration
+
+APPROVALS: Final[tuple[Approval, ...]] = get_args(Approval)
+_KINDS: Final[tuple[CallKind, ...]] = get_args(CallKind)
+_PARTIES: Final = ("street", "supervision")
+
+
+def read_whistles(place: Place) -> Whistles:
+    """The limits of each kind of whistle; every kind has an `overall` at least."""
+    keys = place.keys(_KINDS)
+    for kind in _KINDS:
+        if kind not in keys:
+            place.error(f"the {kind} whistle has no limits", f"write {kind}: {{overall: 30wd}}")
+    return {cast("CallKind", kind): _whistle(each) for kind, each in keys.items()}
+
+
+def _whistle(place: Place) -> Whistle:
+    deadlines: dict[str, Duration] = {
+        name: each.duration() for name, each in place.keys().items() if each.at(name, name).code()
+    }
+    if "overall" not in deadlines:
+        place.error("this whistle has no overall time", "write overall: 30wd")
+    return Whistle(deadlines.pop("overall", Duration(0, "m")), deadlines)
+
+
+def read_approvals(place: Place) -> Approvals:
+    """The ranks, and what each may approve; where something is wrong, what is shipped stands in."""
+    keys = place.keys(("ranks", *APPROVALS))
+    if "ranks" not in keys:
+        place.error("nobody approves of anything", "write ranks: [{party: street, post: section-head}]")
+        return DEFAULT_APPROVALS
+    ranks = tuple(_rank(each) for each in keys["ranks"].items())
+    _judge_order(keys["ranks"], ranks)
+    posts = [rank.post for rank in ranks]
+    needs: dict[Approval, int] = {}
+    for name in APPROVALS:
+        if name not in keys:
+            place.error(f"nobody approves of {name}", f"write {name}: and the post that may, one of the ranks")
+        elif keys[name].value not in posts:
+            keys[name].error(f"{keys[name].value!r} is none of the ranks", f"write one of {', '.join(posts)}")
+        else:
+            needs[name] = posts.index(str(keys[name].value))
+    for lower, higher in pairwise(APPROVALS):
+        if lower in needs and higher in needs and needs[higher] <= needs[lower]:
+            keys[higher].warn(
+                f"{higher} needs no higher rank than {lower}", "the three are approvals of rising rank: raise it"
+            )
+    return Approvals(ranks, needs) if len(needs) == len(APPROVALS) else DEFAULT_APPROVALS
+
+
+def _rank(place: Place) -> Approver:
+    keys = place.keys(("party", "post"))
+    for key in ("party", "post"):
+        if key not in keys:
+            place.error(f"this rank has no {key}", "write {party: street, post: section-head}")
+    party = keys["party"].value if "party" in keys else "street"
+    if party not in _PARTIES:
+        keys["party"].error(f"{party!r} approves of nothing", f"write {' or '.join(_PARTIES)}")
+    post = keys["post"].code() if "post" in keys else ""
+    return Approver(party="supervision" if party == "supervision" else "street", post=post or "nobody")
+
+
+def _judge_order(place: Place, ranks: tuple[Approver, ...]) -> None:
+    """A post is one rank, and none of the street's stands above one of the district's."""
+    for index, rank in enumerate(ranks):
+        if rank.post in [each.post for each in ranks[:index]]:
+            place.at(index, None).error(f"{rank.post!r} is a rank already", "keep one of them")
+        if rank.party == "street" and any(each.party == "supervision" for each in ranks[:index]):
+            place.at(index, None).error("a post of the street stands above the district's", "write the street's first")

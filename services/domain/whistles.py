@@ -1,0 +1,35 @@
+"""The three kinds of whistle, and the limits that each sets by itself.
+
+Source: Pinggu district, 2017: in an emergency all who are called are on the spot within 30 minutes, day and night.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from schemas.decision import CallKind
+from services.domain.working_time import Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Whistle:
+    """What holds of one kind of whistle: `overall` for the incident, and `deadlines` for every department called.
+
+    A rule that is stricter stays stricter.
+    """
+
+    overall: Duration
+    deadlines: Mapping[str, Duration] = field(default_factory=dict, hash=False)
+
+
+Whistles = Mapping[CallKind, Whistle]
+
+DEFAULT_WHISTLES: Final[Whistles] = MappingProxyType(
+    {
+        "general": Whistle(Duration(30, "wd")),
+        "enforcement": Whistle(Duration(30, "wd")),
+        "emergency": Whistle(Duration(7, "d"), {"acknowledge": Duration(30, "m"), "arrive": Duration(30, "m")}),
+    }
+)
+"""What a tree that is tried alone has."""
