@@ -270,7 +270,14 @@ class Scene:
         for owed in state.obligations.values():
             assert bool(owed.clocks) == (owed.open and not state.ended), f"{owed.department} waits without a clock"
             assert ("approve" in owed.clocks) == (owed.request is not None)
-        assert sum(each.role == "lead" and each.status != "withdrawn" for each in state.obligations.values()) <= 1
+        leads = [each for each in state.obligations.values() if each.role == "lead" and each.status != "withdrawn"]
+        assert len(leads) <= 1
+        assert leads or not any(each.open for each in state.obligations.values()), "nobody leads what goes on"
+        if state.status in {"answered", "closed"}:
+            assert not any(each.open for each in state.obligations.values())
+            assert state.answer
+            assert state.answered_at
+        assert _late(before) <= _late(state), "what was late stays late"
 
     def _messages(self, entry: Entry, at: datetime) -> Sequence[tuple[str, Fact]]:
         """Who is told of an entry: on a topic that exists and takes such a fact."""
@@ -281,6 +288,14 @@ class Scene:
             assert known is not None
             assert through_json(fact, at, known[0].facts) == fact
         return found
+
+
+def _late(state: Incident | None) -> set[tuple[str, str]]:
+    """Every deadline that ever passed unkept."""
+    if state is None:
+        return set()
+    own = {("", name) for name in state.late}
+    return own | {(each.department, name) for each in state.obligations.values() for name in each.late}
 
 
 def through_json(fact: Fact, at: datetime, facts: Sequence[type[Fact]] = JOURNAL.facts) -> Fact:

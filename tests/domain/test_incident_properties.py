@@ -132,6 +132,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.scene = Scene()
+        self.heard: list[Act] = []
 
     @initialize(early=st.booleans(), category=st.sampled_from(["water", "river", "care", "other"]))
     def begin(self, early: bool, category: str) -> None:  # noqa: FBT001 - a strategy fills it
@@ -144,7 +145,9 @@ class Life(RuleBasedStateMachine):
         """Somebody does what is expected of them."""
         acts = list(sensible(self.scene.state, self.scene.at))
         assume(acts)
-        self.scene.hear(*data.draw(st.sampled_from(acts)))
+        act = data.draw(st.sampled_from(acts))
+        self.heard.append(act)
+        self.scene.hear(*act)
 
     @rule(data=st.data())
     def go_on_quickly(self, data: st.DataObject) -> None:
@@ -166,7 +169,14 @@ class Life(RuleBasedStateMachine):
         """Supervision does anything."""
         self._hear("supervision", None, fact, ago)
 
+    @rule(data=st.data(), ago=moments)
+    def somebody_repeats_themselves(self, data: st.DataObject, ago: timedelta) -> None:
+        """What was said is said again, whatever has become of it since."""
+        assume(self.heard)
+        self._hear(*data.draw(st.sampled_from(self.heard)), ago)
+
     def _hear(self, party: str, code: str | None, fact: Fact, ago: timedelta) -> None:
+        self.heard.append((party, code, fact))
         at = max(START, self.scene.at - ago)
         refused_before = self.scene.state
         told = self.scene.hear(party, code, fact, at)
@@ -240,7 +250,7 @@ def let_the_clock_run(scene: Scene) -> None:
         assert debtor(scene.now, owed, name) in scene.configuration.directory.units
 
 
-Life.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+Life.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestLife = Life.TestCase
 
 
