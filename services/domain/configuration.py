@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from schemas import incident as entries
 from schemas.response import Owner
 from services.domain import routing
+from services.domain.checking import check
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
 from services.domain.memo import remembered
@@ -203,7 +204,10 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     if any(problem.level == "error" for problem in problems):
         return None, problems
     version = _version(documents)
-    return Configuration(version, directory, tree, ladders, owed_by, street, approvers, calendar), problems
+    configuration = Configuration(version, directory, tree, ladders, owed_by, street, approvers, calendar)
+    check(keys, configuration)
+    problems.sort()
+    return configuration, problems
 
 
 def parse_tree(document: Document) -> tuple[Configuration | None, list[Problem]]:

@@ -5,6 +5,7 @@ Nothing here reaches Kafka or PostgreSQL: it needs only files, and starts quickl
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -22,6 +23,7 @@ from services.runtime.files import read
 from services.runtime.terminal import width
 
 DIFFERS = 1
+"""Something is otherwise than it should be: a plan, or a configuration."""
 BAD_INPUT = 2
 
 route_app = typer.Typer(no_args_is_help=True, help="Who owes what by when, by which rule: try it without sending.")
@@ -70,21 +72,49 @@ def show_routes(*, config: Config = None) -> None:
 
 
 @config_app.command("check")
-def check(*, config: Config = None) -> None:
+def check(
+    *,
+    config: Config = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with status 1 for a warning too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+) -> None:
     """Name everything that is wrong, with file, line and cure: errors stop a start, warnings don't."""
     configuration, problems = _read(config)
-    for problem in problems:
-        typer.echo(str(problem), err=problem.level == "error")
     errors = sum(problem.level == "error" for problem in problems)
+    warnings = len(problems) - errors
+    if as_json:
+        version = configuration.version if configuration else None
+        told = {
+            "version": version,
+            "errors": errors,
+            "warnings": warnings,
+            "problems": [asdict(each) for each in problems],
+        }
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        for problem in problems:
+            typer.echo(str(problem), err=problem.level == "error")
+        _conclude(configuration, errors, warnings)
+    if configuration is None or (strict and warnings):
+        raise typer.Exit(DIFFERS)
+
+
+def _conclude(configuration: Configuration | None, errors: int, warnings: int) -> None:
     if configuration is None:
-        typer.echo(f"{errors} errors, {len(problems) - errors} warnings: nothing starts with this", err=True)
-        raise typer.Exit(1)
+        typer.echo(f"{errors} errors, {warnings} warnings: nothing starts with this", err=True)
+        return
     directory = configuration.directory
     typer.echo(
-        f"good, with {len(problems)} warnings: version {configuration.version}, {_size(configuration.routes)} rules,"
+        f"good, with {warnings} warnings: version {configuration.version}, {_size(configuration.routes)} rules,"
         f" {len(directory.departments)} departments and sections, {len(directory.communities)} communities,"
         f" {len(configuration.ladders)} ladders"
     )
+
+
+@config_app.command("version")
+def version(*, config: Config = None) -> None:
+    """Print the version that each obligation names, and that rooms log when they take a configuration over."""
+    typer.echo(_load(config).version)
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
