@@ -54,6 +54,7 @@ _SIDE_OF: Final[Mapping[Level, Side]] = MappingProxyType(
         "community": "community",
     }
 )
+_CASES: Final = "cases"
 _TOP: Final = (
     "district",
     "streets",
@@ -64,6 +65,8 @@ _TOP: Final = (
     "street-policy",
     "approvers",
     "calendar",
+    # What the configuration is tried with may lie beside it, and is no part of it.
+    _CASES,
 )
 _NEEDED: Final = ("district", "streets", "departments", "route", "ladders", "owed-by", "street-policy", "approvers")
 _POLICY: Final = ("decide", "confirm", "answer", "close", "approve", "overall", "wait")
@@ -249,6 +252,7 @@ def _version(documents: Iterable[Document]) -> str:
     for document in documents:
         if isinstance(document.content, Mapping):
             merged |= document.content
+    merged.pop(_CASES, None)
     canonical = json.dumps(merged, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -42,9 +42,21 @@ def try_route(
     config: Config = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When it is called; ISO 8601; now by default.")] = None,
     expect: Annotated[str | None, typer.Option(metavar="a,b", help="The departments in order; else status 1.")] = None,
+    file: Annotated[Path | None, typer.Option(metavar="CASES", help="Try the cases of a YAML file instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
 ) -> None:
-    """Say who would owe an incident with these labels: by which rules, by when, and up which ladder."""
+    """Say who would owe an incident with these labels: by which rules, by when, and up which ladder.
+
+    With --file, try each of its cases, and leave with status 1 where one is otherwise than it expects.
+    """
+    if file is not None:
+        # Reports need the schemas, which nobody who tries a few labels should wait for.
+        from services.router.trying import try_cases  # noqa: PLC0415
+
+        if labels or at is not None or expect is not None:
+            _stop("--file has labels, times and expectations of its own: give it without any others")
+        try_cases(file, _load(config), as_json=as_json)
+        return
     said = _labels(labels or [])
     configuration = _load(config)
     called_at = _instant(at, configuration)
