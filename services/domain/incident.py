@@ -102,6 +102,7 @@ class Incident:
     reported_at: datetime | None = None
     call: CallKind | None = None
     called_at: datetime | None = None
+    called_by: str = ""
     rules: tuple[str, ...] = ()
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     obligations: Mapping[str, Obligation] = field(default_factory=dict)
@@ -220,6 +221,7 @@ def _called(state: Incident, entry: entries.Called, at: datetime) -> Changes:
         "decide",
         call=entry.kind or state.call,
         called_at=state.called_at or at,
+        called_by=state.called_by or entry.by,
         rules=tuple(dict.fromkeys([*state.rules, *entry.rules])),
     )
 

@@ -74,6 +74,31 @@ def try_route(
         raise typer.Exit(DIFFERS)
 
 
+@route_app.command("replay")
+def replay_past(
+    *,
+    since: Annotated[str, typer.Option(metavar="DATE", help="Incidents reported from then on; ISO 8601.")],
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="And before that; up to now by default.")] = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each, and one with the counts.")] = False,
+) -> None:
+    """Say which past incidents a configuration would have sent elsewhere: what was, and what would have been.
+
+    It reads what the router remembers, and needs PostgreSQL.
+    """
+    # Nobody who only tries files should wait for the database's clients.
+    from services.router.replaying import replay  # noqa: PLC0415
+    from services.runtime.settings import Settings  # noqa: PLC0415
+    from services.runtime.terminal import run  # noqa: PLC0415
+
+    configuration = _load(config)
+    begin = _instant(since, configuration)
+    end = None if until is None else _instant(until, configuration)
+    if end is not None and end <= begin:
+        _stop(f"--until {until} is not later than --since {since}: give a later one")
+    run(replay(Settings.load(), configuration, begin, end, as_json=as_json))
+
+
 @route_app.command("show")
 def show_routes(*, config: Config = None) -> None:
     """Print the whole tree, with what each rule sets or inherits."""
