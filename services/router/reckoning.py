@@ -15,7 +15,8 @@ from services.runtime.log import get
 from services.runtime.room import Room
 
 LOOK_EVERY_S = 1.0
-AT_ONCE = 500
+AT_ONCE = 200
+"""Incidents reckoned in one go: so many take as long as a small batch."""
 log = get(__name__)
 
 

@@ -139,8 +139,9 @@ async def _tables(connection: asyncpg.Connection[Any]) -> list[tuple[str, list[s
     found = await connection.fetch(
         "SELECT attrelid::regclass::text AS name, array_agg(attname::text ORDER BY attnum) AS columns "
         "FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
-        "WHERE relnamespace = ANY($1::text[]::regnamespace[]) AND relkind = 'r' AND relname <> 'shard' "
-        "AND attnum > 0 AND NOT attisdropped AND attgenerated = '' GROUP BY attrelid",
+        "WHERE relnamespace = ANY($1::text[]::regnamespace[]) AND relkind = 'r' "
+        "AND relname NOT IN ('shard', 'reckoned') AND attnum > 0 AND NOT attisdropped AND attgenerated = '' "
+        "GROUP BY attrelid",
         list(SCHEMAS),
     )
     return [(row["name"], row["columns"]) for row in found]
