@@ -76,7 +76,7 @@ class Watch:
         if self._seen != before or self._seen == self._judged:
             return None
         try:
-            found = await asyncio.to_thread(load, self._path)
+            found = await asyncio.to_thread(_load_whole, self._path)
         except ConfigurationError as error:
             if await asyncio.to_thread(_content, self._path) == self._seen:
                 self._judged, self._broken = self._seen, True
@@ -96,6 +96,20 @@ class Watch:
             return None
         self.current = found
         return found
+
+
+def _load_whole(path: Path) -> Configuration:
+    """Load a configuration that somebody has just written, and may have been kept from writing to the end."""
+    found = load(path)
+    for name, content in raw(path):
+        # What is left of a file may well make sense: a rule without its matchers takes everything.
+        if not content.endswith(b"\n"):
+            line = content.count(b"\n") + 1
+            raise ConfigurationError(
+                f"{path / name}:{line}: error: this file ends in the middle of a line, so it may be cut short; "
+                "end it with a line break"
+            )
+    return found
 
 
 def _content(path: Path) -> str:

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, get_args
-
-from pydantic import ValidationError
+from typing import Any, Final, cast, get_args
 
 from schemas.decision import CallKind
 from schemas.event import explain
@@ -132,8 +130,9 @@ class _Reading:
         said = {"description": "…", "happened_at": at.isoformat(), **said}
         try:
             report = Raised.model_validate_strings(said)
-        except ValidationError as error:
-            place.error(f"this is no report ({explain(error)})", "write it as `whistle publish` takes it")
+        except ValueError as error:
+            # The validator's own, which the schemas put into words.
+            place.error(f"this is no report ({explain(cast('Any', error))})", "write it as `whistle publish` takes it")
             return {}
         return labels_of(report, community, street or "", call or call_of(report))
 

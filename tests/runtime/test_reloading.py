@@ -17,8 +17,10 @@ from services.configured import Watch, follow, load
 from services.domain.configuration import Configuration
 from services.router.app import make
 from services.router.store import journal
+from services.runtime.inlet import Cause
 from services.runtime.room import Plumbing, Room
 from services.runtime.settings import Settings
+from services.street.app import make as make_street
 from tests.journey.house import until
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
@@ -86,6 +88,19 @@ async def test_what_is_still_being_written_is_waited_for(folder: Path) -> None:
         assert await watch.look() is None
     [found] = await looks(watch, 2)
     assert found.plan({"category": "gas"}).rules == ("gas-mains",)
+
+
+async def test_what_is_cut_short_is_refused_though_it_makes_sense(folder: Path) -> None:
+    """What is left of a file may be a configuration: a rule without its matchers would take everything."""
+    watch = Watch(folder, load(folder))
+    text = (folder / "routes.yaml").read_text(encoding="utf-8")
+    cut = text[: text.index("name: gas\n") + len("name: gas")]
+    (folder / "routes.yaml").write_text(cut, encoding="utf-8")
+    assert load(folder).plan({"category": "petition"}).rules == ("gas",)
+    with capture_logs() as logs:
+        assert await looks(watch) == []
+    [said] = logs
+    assert f"routes.yaml:{cut.count(chr(10)) + 1}: error: this file ends in the middle of a line" in said["wrong"]
 
 
 async def test_a_folder_that_is_away_is_no_configuration(folder: Path) -> None:
@@ -178,6 +193,19 @@ async def test_a_batch_never_sees_two_configurations() -> None:
     assert len(set.union(*desks)) > 5
     assert [each for batch in bench.batches for each, _ in batch] == list(range(400))
     assert working.desk.name == "29"  # type: ignore[attr-defined]
+
+
+async def test_whom_a_room_admits_changes_with_its_desk(folder: Path) -> None:
+    """A community that is new in the directory is heard from the next batch on, and before that it is a stranger."""
+    street = make_street(Settings(config=folder), load(folder))
+    street.plumbing = cast("Plumbing", None)
+    street.desk = street.make_desk(street.plumbing)
+    spoke = cast("Cause", SimpleNamespace(party="community", code="gaoqiao"))
+    assert street.admit(spoke) == "the community gaoqiao is not in the directory"
+    new = "communities:\n      - {code: gaoqiao, name: 高桥社区, posts: {officer: 网格员}}\n"
+    change(folder, "directory.yaml", "communities:\n", new)
+    await street.become(make_street(street.settings, load(folder)))
+    assert street.admit(spoke) is None
 
 
 async def test_a_room_follows_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
