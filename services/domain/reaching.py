@@ -60,11 +60,14 @@ class Reach:
 
     def _escapes(self, path: Rule, takers: Sequence[Rule]) -> bool:
         """Whether some labels satisfy the path and none of the takers; True where that can't be decided."""
+        # Most rules are about another category, which needs no search.
+        fixed = {each.label: each.value for each in path if each.op == "="}
+        takers = [rule for rule in takers if all(each.label not in fixed or each.matches(fixed) for each in rule)]
         matchers = [*path, *(matcher for taker in takers for matcher in taker)]
         self._steps = 0
         try:
             values = {label: self._values(label, matchers, path) for label in {each.label for each in matchers}}
-            return all(values.values()) and self._search(list(takers), values)
+            return all(values.values()) and self._search(takers, values)
         except _UndecidedError:
             return True
 
