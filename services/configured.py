@@ -1,9 +1,10 @@
-"""How a process begins: its settings, its log, and a configuration that is whole, or none at all."""
+"""How a process begins, and goes on: its settings, its log, and a configuration that is whole, or none at all."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,14 @@ import uvloop
 
 from services.domain.configuration import Configuration, parse
 from services.runtime import log
-from services.runtime.files import read
+from services.runtime.files import raw, read
 from services.runtime.room import Room
 from services.runtime.settings import Settings
 from services.runtime.terminal import stop, unconfigured
+
+LOOK_EVERY_S = 2.0
+"""How often a room looks at its configuration, which it takes over once two looks have seen the same."""
+_log = log.get(__name__)
 
 
 class ConfigurationError(Exception):
@@ -48,7 +53,91 @@ def load_or_stop(settings: Settings) -> Configuration:
         stop(unconfigured(error))
 
 
-def run_room(name: str, make: Callable[[Settings, Configuration], Room]) -> None:
+class Watch:
+    """Tells when another configuration lies in a folder: a whole one, and not while it is still being written.
+
+    `current` is the one in use. What can't be used is told once, and leaves it as it is.
+    """
+
+    def __init__(self, path: Path, current: Configuration) -> None:
+        self.current = current
+        self._path = path
+        self._seen = ""
+        self._judged = ""
+        self._broken = False
+
+    async def look(self) -> Configuration | None:
+        """Return the configuration that is to be used from now on, if it is another one; to be asked again and again.
+
+        Files are copied one after the other, and Kubernetes swaps them between two reads: only what two looks have seen
+        alike is read, and only what is still the same after reading is believed.
+        """
+        before, self._seen = self._seen, await asyncio.to_thread(_content, self._path)
+        if self._seen != before or self._seen == self._judged:
+            return None
+        try:
+            found = await asyncio.to_thread(_load_whole, self._path)
+        except ConfigurationError as error:
+            if await asyncio.to_thread(_content, self._path) == self._seen:
+                self._judged, self._broken = self._seen, True
+                _log.error(
+                    "the configuration has been changed and can't be used: the old one stays in use",
+                    version=self.current.version,
+                    wrong=str(error),
+                )
+            return None
+        if await asyncio.to_thread(_content, self._path) != self._seen:
+            return None
+        self._judged = self._seen
+        if self._broken:
+            self._broken = False
+            _log.info("the configuration can be used again", version=found.version)
+        if found.version == self.current.version:
+            return None
+        self.current = found
+        return found
+
+
+def _load_whole(path: Path) -> Configuration:
+    """Load a configuration that somebody has just written, and may have been kept from writing to the end."""
+    found = load(path)
+    for name, content in raw(path):
+        # What is left of a file may well make sense: a rule without its matchers takes everything.
+        if not content.endswith(b"\n"):
+            line = content.count(b"\n") + 1
+            raise ConfigurationError(
+                f"{path / name}:{line}: error: this file ends in the middle of a line, so it may be cut short; "
+                "end it with a line break"
+            )
+    return found
+
+
+def _content(path: Path) -> str:
+    """Return what tells a folder's content from any other, an unreadable one's too."""
+    found = hashlib.sha256()
+    try:
+        for name, content in raw(path):
+            found.update(b"%d %d " % (len(name.encode()), len(content)) + name.encode() + content)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+    return found.hexdigest()
+
+
+Make = Callable[[Settings, Configuration], Room]
+
+
+async def follow(room: Room, watch: Watch, make: Make) -> None:
+    """Let a room become what it would be under each configuration that comes, for ever."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        before = watch.current.version
+        found = await watch.look()
+        if found is not None:
+            await room.become(make(room.settings, found))
+            _log.info("a changed configuration is in use", version=found.version, before=before)
+
+
+def run_room(name: str, make: Make) -> None:
     """Run one consuming room until it is told to stop, and leave with its status."""
     settings = Settings.load()
     log.configure(name, settings.log_level)
@@ -56,9 +145,13 @@ def run_room(name: str, make: Callable[[Settings, Configuration], Room]) -> None
         configuration = load(settings.config)
     except ConfigurationError as error:
         sys.exit(str(error))
+    _log.info("the configuration is in use", version=configuration.version, config=str(settings.config))
+    room = make(settings, configuration)
+    watch = Watch(settings.config, configuration)
+    room.background = (*room.background, lambda room: follow(room, watch, make))
     # What is there now stays; looking through it again and again took a tenth of a busy room's time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        status = runner.run(make(settings, configuration).run())
+        status = runner.run(room.run())
     sys.exit(status)

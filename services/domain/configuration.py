@@ -17,6 +17,7 @@ from schemas.decision import CallKind
 from schemas.response import Owner
 from services.domain import routing
 from services.domain.approvals import DEFAULT_APPROVALS, Approvals
+from services.domain.checking import check
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
 from services.domain.memo import remembered
@@ -56,6 +57,7 @@ _SIDE_OF: Final[Mapping[Level, Side]] = MappingProxyType(
         "community": "community",
     }
 )
+_CASES: Final = "cases"
 _TOP: Final = (
     "district",
     "streets",
@@ -67,6 +69,8 @@ _TOP: Final = (
     "whistles",
     "approvals",
     "calendar",
+    # What the configuration is tried with may lie beside it, and is no part of it.
+    _CASES,
 )
 _NEEDED: Final = (
     "district",
@@ -219,10 +223,10 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     if any(problem.level == "error" for problem in problems):
         return None, problems
     version = _version(documents)
-    return (
-        Configuration(version, directory, tree, ladders, owed_by, street, whistles, approvals, calendar),
-        problems,
-    )
+    configuration = Configuration(version, directory, tree, ladders, owed_by, street, whistles, approvals, calendar)
+    check(keys, configuration)
+    problems.sort()
+    return configuration, problems
 
 
 def parse_tree(document: Document) -> tuple[Configuration | None, list[Problem]]:
@@ -265,6 +269,7 @@ def _version(documents: Iterable[Document]) -> str:
     for document in documents:
         if isinstance(document.content, Mapping):
             merged |= document.content
+    merged.pop(_CASES, None)
     canonical = json.dumps(merged, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -108,6 +108,7 @@ class Incident:
     reported_at: datetime | None = None
     call: CallKind | None = None
     called_at: datetime | None = None
+    called_by: str = ""
     rules: tuple[str, ...] = ()
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     obligations: Mapping[str, Obligation] = field(default_factory=dict)
@@ -228,6 +229,7 @@ def _called(state: Incident, entry: entries.Called, at: datetime) -> Changes:
         "lead",
         call=entry.kind or state.call,
         called_at=state.called_at or at,
+        called_by=state.called_by or entry.by,
         rules=tuple(dict.fromkeys([*state.rules, *entry.rules])),
     )
 

@@ -3,15 +3,20 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
-from services.domain.working_time import Duration
+from services.domain.working_time import Duration, Unit
 
 Key = str | int
 Path = tuple[Key, ...]
 
 CODE: Final = re.compile(r"[a-z][a-z0-9-]*")
 _TRUE: Final = frozenset({"true", "yes", "on", "y"})
+# A calendar ends somewhere, and what is due behind its end could never be reckoned.
+_LONGEST: Final[Mapping[Unit, int]] = MappingProxyType(
+    {"m": 999_999, "h": 87_600, "d": 3_650, "wh": 17_500, "wd": 2_500}
+)
 _FALSE: Final = frozenset({"false", "no", "off", "n"})
 
 
@@ -134,6 +139,11 @@ class Place:
             return Duration(0, "m")
         if not duration.value and not zero:
             self.error(f"{self._named()} is no time at all", "write at least 1m")
+        if duration.value > _LONGEST[duration.unit]:
+            self.error(
+                f"{self._named()} lasts {duration}, which no calendar can count",
+                f"write {_LONGEST[duration.unit]}{duration.unit} at most, which is about ten years",
+            )
         return duration
 
     def _named(self) -> str:

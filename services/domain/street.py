@@ -58,13 +58,18 @@ def _raised(
         attached = decision.RepeatAttached(by="rule:repeats", report=key, community=community)
         yield topic, fact.repeats, attached
         return
-    call: CallKind = "emergency" if fact.severity == "critical" else "general"
+    call = call_of(fact)
     plan = configuration.plan(labels_of(fact, community, street, call))
     departments = tuple(each.department for each in plan.assignments)
     if departments:
         own = all(configuration.directory.is_section(each, street) for each in departments)
         by = f"rule:{plan.rules[0]}"
         yield topic, key, decision.Called(by=by, kind=None if own else call, departments=departments)
+
+
+def call_of(fact: report.Raised) -> CallKind:
+    """Return the kind of whistle that a rule blows for a report."""
+    return "emergency" if fact.severity == "critical" else "general"
 
 
 def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:

@@ -1,13 +1,15 @@
-"""Reading the route tree from a configuration, and judging what can never be reached."""
+"""Reading the route tree from a configuration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.domain.approvals import Approval
+from services.domain.checking import check_tree
 from services.domain.directory import Directory
 from services.domain.matchers import Matcher, parse_matchers
 from services.domain.policy_reading import APPROVALS
+from services.domain.reaching import literals
 from services.domain.reading import Place
 from services.domain.routing import Route
 from services.domain.working_time import Duration
@@ -19,6 +21,10 @@ _NO_DEADLINES: Final = frozenset(
     {"decide", "confirm", "approve", "review", "close", "answer", "overall", "lead", "wait", "by-hand"}
 )
 _KEYS: Final = ("name", "departments", "matchers", "continue", "always", "deadlines", "ladder", "allow", "routes")
+_MATCHERS: Final = "see https://prometheus.io/docs/alerting/latest/configuration/#matcher"
+_EXPRESSIONS: Final = (
+    "mend it, with a backslash before each sign that means itself: https://github.com/google/re2/wiki/Syntax"
+)
 _VALUES: Final = {
     "kind": ("demand", "suggestion", "hazard", "dispute", "instability"),
     "severity": ("low", "normal", "high", "critical"),
@@ -26,6 +32,7 @@ _VALUES: Final = {
     "grid_level": ("1", "2", "3", "4"),
     "call": ("general", "enforcement", "emergency"),
 }
+_MAY_BE_ABSENT: Final = frozenset({"grid_level", "call"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,20 @@ class TreeReader:
                         f"the root has no {name} deadline, so some departments would owe without one",
                         f"write deadlines: {{{name}: 5wd}} or the like at the root",
                     )
-        _warn_of_unreachable(place, tree, ())
+        # What isn't legal yet isn't judged any further.
+        if not any(problem.level == "error" for problem in place.problems):
+            check_tree(place, tree, self._known())
         return tree
+
+    def _known(self) -> dict[str, tuple[str, ...]]:
+        """The values that some labels of a report have at all; empty stands for an absent one."""
+        if self.directory is None:
+            return {}
+        return {
+            **{label: (*(("",) if label in _MAY_BE_ABSENT else ()), *values) for label, values in _VALUES.items()},
+            "community": tuple(unit.code for unit in self.directory.communities),
+            "street": tuple(unit.code for unit in self.directory.streets),
+        }
 
     def _node(self, place: Place, path: str, parent: Route) -> Route:
         keys = place.keys(_KEYS)
@@ -100,17 +119,17 @@ class TreeReader:
     def _warn_of_values(self, place: Place | None, matchers: Sequence[Matcher]) -> None:
         if place is None or self.directory is None:
             return
-        values = {
-            **_VALUES,
-            "community": tuple(unit.code for unit in self.directory.communities),
-            "street": tuple(unit.code for unit in self.directory.streets),
-        }
+        values = self._known()
         for matcher in matchers:
             if matcher.label not in LABELS:
                 place.warn(f"no report has the label {matcher.label!r}", f"use one of {', '.join(LABELS)}")
-            known = values.get(matcher.label, ())
-            if known and matcher.op == "=" and matcher.value and matcher.value not in known:
-                place.warn(f"{matcher.label} is never {matcher.value!r}", f"use one of {', '.join(known)}")
+            known = [value for value in values.get(matcher.label, ()) if value]
+            named = literals(matcher.value) if matcher.op in {"=~", "!~"} else (matcher.value,)
+            never = [value for value in named or () if value and value not in known]
+            if known and named is None and not any(matcher.matches({matcher.label: value}) for value in known):
+                never = [matcher.value]
+            for value in never if known else ():
+                place.warn(f"{matcher.label} is never {value!r}", f"use one of {', '.join(known)}")
 
 
 def _matchers(place: Place) -> tuple[Matcher, ...]:
@@ -122,7 +141,7 @@ def _matchers(place: Place) -> tuple[Matcher, ...]:
         try:
             found.extend(parse_matchers(each.value))
         except ValueError as error:
-            each.error(str(error), "see https://prometheus.io/docs/alerting/latest/configuration/#matcher")
+            each.error(str(error), _EXPRESSIONS if "regular expression" in str(error) else _MATCHERS)
     return tuple(found)
 
 
@@ -145,40 +164,3 @@ def _allowed(place: Place) -> tuple[Approval, ...]:
         else:
             each.error(f"{each.value!r} is nothing that is approved", f"write some of {', '.join(APPROVALS)}, or []")
     return tuple(found)
-
-
-def _warn_of_unreachable(place: Place, node: Route, above: tuple[Matcher, ...]) -> None:
-    """Warn of nodes whose matchers contradict each other, or whose siblings take everything first."""
-    for index, (child, child_place) in enumerate(zip(node.routes, _children(place), strict=False)):
-        path = (*above, *child.matchers)
-        if _contradiction(path):
-            child_place.warn(f"the rule {child.name!r} can never match: {_contradiction(path)}", "mend its matchers")
-        taker = next(
-            (
-                earlier
-                for earlier in node.routes[:index]
-                if not earlier.continue_ and set(earlier.matchers) <= set(path)
-            ),
-            None,
-        )
-        if taker is not None:
-            child_place.warn(
-                f"the rule {child.name!r} is never reached: {taker.name!r} before it takes all it would match",
-                f"move it up, or write continue: true in {taker.name!r}",
-            )
-        _warn_of_unreachable(child_place, child, path)
-
-
-def _children(place: Place) -> Iterator[Place]:
-    routes = place.keys().get("routes")
-    return iter(()) if routes is None else routes.items()
-
-
-def _contradiction(matchers: Sequence[Matcher]) -> str:
-    """Two matchers that no labels satisfy together, where one of them asks for one value; empty when there are none."""
-    for fixed in matchers:
-        if fixed.op == "=":
-            for other in matchers:
-                if other.label == fixed.label and not other.matches({fixed.label: fixed.value}):
-                    return f"{fixed} and {other} exclude each other"
-    return ""

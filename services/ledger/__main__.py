@@ -1,6 +1,8 @@
 """`python -m services.ledger`: the ledger's process, with its page."""
 
+import socket
 import sys
+from functools import cache
 
 from services.configured import run_room
 from services.domain.configuration import Configuration
@@ -11,17 +13,20 @@ from services.runtime.room import Room
 from services.runtime.settings import Settings
 
 
-def opened(settings: Settings, configuration: Configuration) -> Room:
-    """Take the port before anything else: a ledger nobody can look at must not begin."""
-    host, port = LedgerSettings().page_host, settings.page_port
+@cache
+def _listening(host: str, port: int) -> socket.socket:
     try:
-        listening = listen(host, port)
+        return listen(host, port)
     except OSError as error:
         sys.exit(
             f"the ledger's page can't be served on {host}:{port} ({error.strerror}): "
             "end the program that uses the port, or set WHISTLE_PAGE_PORT to another"
         )
-    return make(settings, configuration, listening)
+
+
+def opened(settings: Settings, configuration: Configuration) -> Room:
+    """Take the port before anything else, and once: a ledger nobody can look at must not begin."""
+    return make(settings, configuration, _listening(LedgerSettings().page_host, settings.page_port))
 
 
 run_room("ledger", opened)

@@ -7,6 +7,7 @@ import socket
 from schemas.topics import JOURNAL
 from services.domain.configuration import Configuration
 from services.ledger.handlers import LedgerDesk
+from services.ledger.names import named
 from services.ledger.serving import serve
 from services.ledger.store import journal
 from services.runtime.room import Room
@@ -17,7 +18,7 @@ def make(settings: Settings, configuration: Configuration, listening: socket.soc
     """Return the room, not yet running; its page is served on a socket that listens already."""
 
     async def page(room: Room) -> None:
-        await serve(room.plumbing, configuration, listening)
+        await serve(room, listening)
 
     return Room(
         name="ledger",
@@ -25,6 +26,6 @@ def make(settings: Settings, configuration: Configuration, listening: socket.soc
         anchor=JOURNAL.name,
         journal=journal,
         settings=settings,
-        make_desk=lambda _plumbing: LedgerDesk(),
+        make_desk=lambda _plumbing: LedgerDesk(names=named(configuration)),
         background=(page,),
     )

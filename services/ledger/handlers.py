@@ -12,19 +12,22 @@ from schemas.event import Fact
 from schemas.incident import Entry, Inspected
 from schemas.topics import dead_letters
 from services.domain.incident import Incident, about_inspection
+from services.ledger.names import Names
 from services.ledger.store import Book, Store, Told, Walked, record, store
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 from services.runtime.log import get
 
 log = get(__name__)
+NAMELESS = Names()
 
 
 class LedgerDesk:
-    """Writes down what the router tells."""
+    """Writes down what the router tells; `names` are for the page beside it."""
 
-    def __init__(self, tables: Store = store) -> None:
+    def __init__(self, tables: Store = store, names: Names = NAMELESS) -> None:
         self._store = tables
+        self.names = names
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Book]:
         """Return the books that exist."""

@@ -27,12 +27,16 @@ class Arrivals:
 
     def __init__(self, kafka: KafkaSettings, communities: Iterable[str]) -> None:
         self._kafka = kafka
-        self._topics = [REPORTS.named(code) for code in communities]
+        self.expect(communities)
         self._inlet = Inlet((REPORTS,), WallClock(), kafka.shards)
         self._places: dict[TopicPartition, int | None] = {}
         self._arrived: set[UUID] = set()
         """Those that were not looked for in the ledger yet."""
         self._missing: set[UUID] = set()
+
+    def expect(self, communities: Iterable[str]) -> None:
+        """Look at these communities' topics from now on."""
+        self._topics = [REPORTS.named(code) for code in communities]
 
     async def lost(self, engine: AsyncEngine) -> int:
         """Return how many reports have no incident (yet).

@@ -63,18 +63,26 @@ log = get(__name__)
 
 
 class Ledger:
-    """The ledger at a glance, taken once for all who look; `lost` and `trouble` are set by whoever looks for it."""
+    """The ledger at a glance, taken once for all who look; `lost` and `trouble` are set by whoever looks for it.
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, names: Names) -> None:
+    `naming` tells the names that are in use just now.
+    """
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, naming: Callable[[], Names]) -> None:
         self.engine = engine
         self.clock = clock
-        self.names = names
+        self._naming = naming
         self.lost: int | None = None
         self.trouble = "not looked yet"
         self._one_at_a_time = asyncio.Lock()
         self._fresh_until = 0.0
         self._of: object = None
         self._last: Summary | None = None
+
+    @property
+    def names(self) -> Names:
+        """The names of units and posts, as they are now."""
+        return self._naming()
 
     async def glance(self) -> Summary:
         """Return the ledger as it is; what has not changed is not counted again."""
@@ -83,9 +91,10 @@ class Ledger:
                 began = time.monotonic()
                 async with self.engine.connect() as connection:
                     heard = await queries.stamp(connection)
-                of = (heard, self.lost, self.trouble, self.names.local(self.clock.now()))
+                names = self.names
+                of = (heard, self.lost, self.trouble, names, names.local(self.clock.now()))
                 if self._last is None or of != self._of:
-                    self._last = await glance(self.engine, self.clock, self.names, self.lost, self.trouble)
+                    self._last = await glance(self.engine, self.clock, names, self.lost, self.trouble)
                 took = time.monotonic() - began
                 self._of, self._fresh_until = of, time.monotonic() + max(FRESH_S, took / SHARE)
             return self._last
@@ -96,7 +105,7 @@ def make_page(ledger: Ledger, host: str) -> Starlette:
     # A page of another site could otherwise make its own name mean this machine, and read the ledger.
     only = ["127.0.0.1", "localhost", "[::1]"] if host in LOOPBACK else ["*"]
     paths = {
-        "/": _index(ledger.names),
+        "/": _index(ledger),
         "/page.css": _file("page.css", "text/css"),
         "/page.js": _file("page.js", "text/javascript"),
         "/api/summary": _summary(ledger),
@@ -128,23 +137,23 @@ def _guarded(answer: Answer) -> Answer:
     return guarded
 
 
-def _index(names: Names) -> Answer:
+def _index(ledger: Ledger) -> Answer:
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     # The statuses stay in the order of the story.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    directory = names.directory
-    words = {
-        "kinds": KINDS,
-        "statuses": STATUSES,
-        "figures": FIGURES,
-        "category": CATEGORIES,
-        "community": {unit.code: unit.name for unit in directory.communities},
-        "department": {unit.code: unit.name for unit in directory.departments},
-    }
-    html = environment.get_template("page.html").render(words={name: _plainly(each) for name, each in words.items()})
+    template = environment.get_template("page.html")
 
     async def index(_: Request) -> Response:
-        return HTMLResponse(html)
+        directory = ledger.names.directory
+        words = {
+            "kinds": KINDS,
+            "statuses": STATUSES,
+            "figures": FIGURES,
+            "category": CATEGORIES,
+            "community": {unit.code: unit.name for unit in directory.communities},
+            "department": {unit.code: unit.name for unit in directory.departments},
+        }
+        return HTMLResponse(template.render(words={name: _plainly(each) for name, each in words.items()}))
 
     return index
 

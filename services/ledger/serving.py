@@ -10,14 +10,12 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from services.domain.configuration import Configuration
 from services.ledger.lost import Arrivals
-from services.ledger.names import named
 from services.ledger.page import Ledger, make_page
 from services.ledger.reading import Unreadable
 from services.runtime.database import is_transient
 from services.runtime.log import get
-from services.runtime.room import Plumbing
+from services.runtime.room import Room
 
 LOOK_EVERY_S = 10
 """How often the communities' topics are compared with the ledger."""
@@ -34,11 +32,11 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(plumbing: Plumbing, configuration: Configuration, listening: socket.socket) -> None:
-    """Serve the page until cancelled."""
-    names = named(configuration)
-    ledger = Ledger(plumbing.engine, plumbing.clock, names)
-    arrivals = Arrivals(plumbing.settings.kafka, names.communities)
+async def serve(room: Room, listening: socket.socket) -> None:
+    """Serve the page until cancelled, with the names that the room's desk has at the time."""
+    plumbing = room.plumbing
+    ledger = Ledger(plumbing.engine, plumbing.clock, lambda: room.desk.names)  # type: ignore[attr-defined]
+    arrivals = Arrivals(plumbing.settings.kafka, ())
     host, port = listening.getsockname()[:2]
     # uvicorn tells of its own start and end what the room tells already.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -68,6 +66,7 @@ async def _look(ledger: Ledger, arrivals: Arrivals) -> None:
     """See again and again whether a report was lost; what can't be known is shown as unknown."""
     while True:
         try:
+            arrivals.expect(ledger.names.communities)
             ledger.lost, ledger.trouble = await arrivals.lost(ledger.engine), ""
         except Unreadable as error:
             ledger.lost, ledger.trouble = None, str(error)

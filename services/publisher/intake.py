@@ -6,7 +6,6 @@ what is too long or no JSON; 503 when the disk is full and Kafka away: send it a
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import UTC, datetime
 
 from pydantic_core import from_json
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.publisher.communities import judge_community, known_communities
+from services.publisher.communities import Communities
 from services.publisher.letters import Letter, judge_time, letter, open_event
 from services.publisher.outbox import Outbox
 from services.publisher.reading import MAX_LINE_BYTES, Fault, Line, read_fields
@@ -35,13 +34,13 @@ class _Refusal(Exception):
 
 
 def intake(outbox: Outbox, settings: Settings) -> Starlette:
-    """Return the application; the directory is read once, so a new community needs a restart."""
-    known = known_communities(settings)
+    """Return the application; a new community is known as soon as the directory has it."""
+    communities = Communities(settings)
 
     async def take(request: Request) -> Response:
         community = request.path_params["code"]
         try:
-            taken = await _open(request, community, known)
+            taken = await _open(request, community, communities)
             sent = await outbox.send([taken])
         except _Refusal as refusal:
             return _refuse(refusal.status, str(refusal))
@@ -55,9 +54,9 @@ def intake(outbox: Outbox, settings: Settings) -> Starlette:
     return Starlette(routes=[Route("/communities/{code}/reports", take, methods=["POST"])])
 
 
-async def _open(request: Request, community: str, known: Collection[str] | None) -> Letter:
+async def _open(request: Request, community: str, communities: Communities) -> Letter:
     """Read and judge what was posted."""
-    if problem := judge_community(community, known):
+    if problem := await communities.judge(community):
         raise _Refusal(422, problem)
     # A page in somebody's browser can post plain text here unasked, but not JSON.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

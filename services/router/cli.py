@@ -5,6 +5,7 @@ Nothing here reaches Kafka or PostgreSQL: it needs only files, and starts quickl
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -22,6 +23,7 @@ from services.runtime.files import read
 from services.runtime.terminal import width
 
 DIFFERS = 1
+"""Something is otherwise than it should be: a plan, or a configuration."""
 BAD_INPUT = 2
 
 route_app = typer.Typer(no_args_is_help=True, help="Who owes what by when, by which rule: try it without sending.")
@@ -40,9 +42,21 @@ def try_route(
     config: Config = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When it is called; ISO 8601; now by default.")] = None,
     expect: Annotated[str | None, typer.Option(metavar="a,b", help="The departments in order; else status 1.")] = None,
+    file: Annotated[Path | None, typer.Option(metavar="CASES", help="Try the cases of a YAML file instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
 ) -> None:
-    """Say who would owe an incident with these labels: by which rules, by when, and up which ladder."""
+    """Say who would owe an incident with these labels: by which rules, by when, and up which ladder.
+
+    With --file, try each of its cases, and leave with status 1 where one is otherwise than it expects.
+    """
+    if file is not None:
+        # Reports need the schemas, which nobody who tries a few labels should wait for.
+        from services.router.trying import try_cases  # noqa: PLC0415
+
+        if labels or at is not None or expect is not None:
+            _stop("--file has labels, times and expectations of its own: give it without any others")
+        try_cases(file, _load(config), as_json=as_json)
+        return
     said = _labels(labels or [])
     configuration = _load(config)
     called_at = _instant(at, configuration)
@@ -60,6 +74,31 @@ def try_route(
         raise typer.Exit(DIFFERS)
 
 
+@route_app.command("replay")
+def replay_past(
+    *,
+    since: Annotated[str, typer.Option(metavar="DATE", help="Incidents reported from then on; ISO 8601.")],
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="And before that; up to now by default.")] = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each, and one with the counts.")] = False,
+) -> None:
+    """Say which past incidents a configuration would have sent elsewhere: what was, and what would have been.
+
+    It reads what the router remembers, and needs PostgreSQL.
+    """
+    # Nobody who only tries files should wait for the database's clients.
+    from services.router.replaying import replay  # noqa: PLC0415
+    from services.runtime.settings import Settings  # noqa: PLC0415
+    from services.runtime.terminal import run  # noqa: PLC0415
+
+    configuration = _load(config)
+    begin = _instant(since, configuration)
+    end = None if until is None else _instant(until, configuration)
+    if end is not None and end <= begin:
+        _stop(f"--until {until} is not later than --since {since}: give a later one")
+    run(replay(Settings.load(), configuration, begin, end, as_json=as_json))
+
+
 @route_app.command("show")
 def show_routes(*, config: Config = None) -> None:
     """Print the whole tree, with what each rule sets or inherits."""
@@ -70,21 +109,49 @@ def show_routes(*, config: Config = None) -> None:
 
 
 @config_app.command("check")
-def check(*, config: Config = None) -> None:
+def check(
+    *,
+    config: Config = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with status 1 for a warning too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+) -> None:
     """Name everything that is wrong, with file, line and cure: errors stop a start, warnings don't."""
     configuration, problems = _read(config)
-    for problem in problems:
-        typer.echo(str(problem), err=problem.level == "error")
     errors = sum(problem.level == "error" for problem in problems)
+    warnings = len(problems) - errors
+    if as_json:
+        version = configuration.version if configuration else None
+        told = {
+            "version": version,
+            "errors": errors,
+            "warnings": warnings,
+            "problems": [asdict(each) for each in problems],
+        }
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        for problem in problems:
+            typer.echo(str(problem), err=problem.level == "error")
+        _conclude(configuration, errors, warnings)
+    if configuration is None or (strict and warnings):
+        raise typer.Exit(DIFFERS)
+
+
+def _conclude(configuration: Configuration | None, errors: int, warnings: int) -> None:
     if configuration is None:
-        typer.echo(f"{errors} errors, {len(problems) - errors} warnings: nothing starts with this", err=True)
-        raise typer.Exit(1)
+        typer.echo(f"{errors} errors, {warnings} warnings: nothing starts with this", err=True)
+        return
     directory = configuration.directory
     typer.echo(
-        f"good, with {len(problems)} warnings: version {configuration.version}, {_size(configuration.routes)} rules,"
+        f"good, with {warnings} warnings: version {configuration.version}, {_size(configuration.routes)} rules,"
         f" {len(directory.departments)} departments and sections, {len(directory.communities)} communities,"
         f" {len(configuration.ladders)} ladders"
     )
+
+
+@config_app.command("version")
+def version(*, config: Config = None) -> None:
+    """Print the version that each obligation names, and that rooms log when they take a configuration over."""
+    typer.echo(_load(config).version)
 
 
 # ------------------------------------------------------------------------------------------------------------- reading

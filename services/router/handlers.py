@@ -36,17 +36,19 @@ class RouterDesk:
     """Decides about incidents."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
+        self.configuration = configuration
+        self.early: set[int] = set()
+        """Shards in which something was said to be due that isn't yet: it was reckoned by another configuration."""
         # What is due is loaded once more in the transaction that fires it, most often as it was.
-        self._states = make_states(MetaData(schema="router"), configuration, remembered=AT_ONCE)
+        self.states = make_states(MetaData(schema="router"), configuration, remembered=AT_ONCE)
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Incident]:
         """Return the incidents that exist."""
-        return await self._states.load(connection, keys)
+        return await self.states.load(connection, keys)
 
     async def save(self, connection: AsyncConnection, states: Mapping[UUID, tuple[int, Incident]]) -> None:
         """Write incidents, each with the instant at which something is due next."""
-        await self._states.save(connection, states)
+        await self.states.save(connection, states)
 
     def keep(self, state: Incident) -> Incident:
         """Keep all of it."""
@@ -67,22 +69,26 @@ class RouterDesk:
     def _decided(self, state: Incident | None, happening: Cause | DeadlinePassed) -> Decision:
         if isinstance(happening, Cause):
             said = Said(happening.id, happening.party, happening.code, happening.at, happening.event.data)
-            return decide_said(state, happening.key, said, self._configuration)
+            return decide_said(state, happening.key, said, self.configuration)
         if state is None:
             return Decision(None, [])
-        return decide_due(state, happening.due, happening.at, happening.id, self._configuration)
+        return decide_due(state, happening.due, happening.at, happening.id, self.configuration)
 
     async def due(
         self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int
     ) -> list[DeadlinePassed]:
         """Return every firing that is due up to its shard's horizon, the earliest first across all incidents."""
-        rows = await due_states(connection, self._states, horizons, limit)
+        rows = await due_states(connection, self.states, horizons, limit)
         # Behind a full page others may be due that are not on it: nothing later than its end is fired before them.
         latest = rows[-1][1] if len(rows) == limit else None
-        found = [
-            DeadlinePassed(identity(state.id, due), state.id, shard, horizons[shard], due)
-            for shard, _, state in rows
-            for due in dues(state, self._configuration, horizons[shard])
-            if due.at <= horizons[shard] and (latest is None or due.at <= latest)
-        ]
+        found = []
+        for shard, _, state in rows:
+            due = [each for each in dues(state, self.configuration, horizons[shard]) if each.at <= horizons[shard]]
+            if not due:
+                self.early.add(shard)
+            found += [
+                DeadlinePassed(identity(state.id, each), state.id, shard, horizons[shard], each)
+                for each in due
+                if latest is None or each.at <= latest
+            ]
         return sorted(found, key=lambda each: (each.due.at, each.key, each.due.name))

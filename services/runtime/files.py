@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-__all__ = ["Document", "Fault", "read"]
+__all__ = ["Document", "Fault", "raw", "read"]
 
 Key = str | int
 
@@ -57,18 +57,31 @@ class Document:
 
 def read(path: Path) -> list[Document]:
     """Every `*.yaml` and `*.yml` of a folder, by name, or one file; a path that can't be read is an `OSError`."""
+    return [_read_file(each) for each in _files(path)]
+
+
+def raw(path: Path) -> list[tuple[str, bytes]]:
+    """The name of each file that `read` would read, and what is in it, as far as it would look."""
+    return [(each.name, _bytes(each)) for each in _files(path)]
+
+
+def _files(path: Path) -> list[Path]:
     if not path.is_dir():
-        return [_read_file(path)]
-    return [_read_file(each) for each in sorted(path.iterdir()) if each.suffix in {".yaml", ".yml"}]
+        return [path]
+    return [each for each in sorted(path.iterdir()) if each.suffix in {".yaml", ".yml"}]
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES + 1)
 
 
 def _read_file(path: Path) -> Document:
-    with path.open("rb") as file:
-        raw = file.read(_MAX_BYTES + 1)
+    written = _bytes(path)
     lines: dict[tuple[Key, ...], int] = {}
     faults: list[Fault] = []
     try:
-        node = yaml.compose(_decoded(raw), Loader=yaml.SafeLoader)
+        node = yaml.compose(_decoded(written), Loader=yaml.SafeLoader)
         content = None if node is None else _plain(node, (), lines, faults)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -84,10 +97,10 @@ def _read_file(path: Path) -> Document:
     return Document(str(path), content, lines, tuple(faults))
 
 
-def _decoded(raw: bytes) -> str:
-    if len(raw) > _MAX_BYTES:
+def _decoded(written: bytes) -> str:
+    if len(written) > _MAX_BYTES:
         raise ValueError(f"is larger than {_MAX_BYTES >> 20} MiB")
-    return raw.decode("utf-8-sig")
+    return written.decode("utf-8-sig")
 
 
 def _plain(node: yaml.Node, path: tuple[Key, ...], lines: dict[tuple[Key, ...], int], faults: list[Fault]) -> object:

@@ -206,6 +206,15 @@ class Room:
             raise RuntimeError("the room's consumer is asked for before the room runs")
         return self._subscriber.consumer
 
+    async def become(self, other: Room) -> None:
+        """Decide and admit as another room would, which isn't opened, from the next batch on.
+
+        What is in hand ends as it began: no batch is decided by two desks.
+        """
+        desk = other.make_desk(self.plumbing)
+        async with self.busy:
+            self.desk, self.admit = desk, other.admit
+
     # --- the batch ---------------------------------------------------------------------------------------------------
 
     async def _receive(self, records: Sequence[ConsumerRecord]) -> None:

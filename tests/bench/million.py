@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.configured import load
 from services.runtime.kafka import shard_of
 from services.runtime.settings import Settings
 from tests.bench.stage import Stage
@@ -55,6 +56,10 @@ async def fill(engine: AsyncEngine, settings: Settings, count: int) -> None:
     waiting = sorted((each for each in tables if each.rows), key=lambda each: -each.rows)
     await asyncio.gather(*(_load(engine, waiting, copies) for _ in range(WORKERS)))
     async with _session(engine) as connection:
+        # As the rooms that wrote them would have left it: nothing is to be reckoned anew.
+        version, shards = load(settings.config).version, range(settings.kafka.shards)
+        marks = [(shard, version) for shard in shards]
+        await connection.executemany("INSERT INTO router.reckoned (shard, version) VALUES ($1, $2)", marks)
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
 
@@ -134,8 +139,9 @@ async def _tables(connection: asyncpg.Connection[Any]) -> list[tuple[str, list[s
     found = await connection.fetch(
         "SELECT attrelid::regclass::text AS name, array_agg(attname::text ORDER BY attnum) AS columns "
         "FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
-        "WHERE relnamespace = ANY($1::text[]::regnamespace[]) AND relkind = 'r' AND relname <> 'shard' "
-        "AND attnum > 0 AND NOT attisdropped AND attgenerated = '' GROUP BY attrelid",
+        "WHERE relnamespace = ANY($1::text[]::regnamespace[]) AND relkind = 'r' "
+        "AND relname NOT IN ('shard', 'reckoned') AND attnum > 0 AND NOT attisdropped AND attgenerated = '' "
+        "GROUP BY attrelid",
         list(SCHEMAS),
     )
     return [(row["name"], row["columns"]) for row in found]

@@ -1,4 +1,4 @@
-"""The route tree has Alertmanager's semantics; the literal cases were compared with Debian's `amtool` 0.25."""
+"""The route tree has Alertmanager's semantics, which test_routing_amtool.py compares."""
 
 import pytest
 from hypothesis import given

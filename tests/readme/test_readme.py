@@ -113,7 +113,9 @@ def test_every_command_in_the_text_is_there(span: str) -> None:
     assert not (isinstance(command, TyperGroup) and words and not words[0].startswith("-")), f"no command {words[0]}"
 
 
-@pytest.mark.parametrize("line", [each for each in whistle_lines() if each.startswith(("route ", "config "))])
+@pytest.mark.parametrize(
+    "line", [each for each in whistle_lines() if each.startswith(("route test", "route show", "config "))]
+)
 def test_every_command_that_needs_only_files_succeeds(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shipped configuration is good, and the routes tried in the README lead where it says."""
     monkeypatch.chdir(ROOT)

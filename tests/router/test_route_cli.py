@@ -153,3 +153,25 @@ def test_a_configuration_is_checked(tmp_path: Path, file: str) -> None:
     broken = whistle("config", "check", "--config", file)
     assert broken.exit_code == 1
     assert f"{file}:7: error: '3 hours' is no duration; write one number and one unit" in broken.stderr
+
+
+def test_a_check_in_json_and_a_strict_one(tmp_path: Path, file: str) -> None:
+    """A warning leaves with status 0, and with 1 when asked to be strict; JSON has version, counts and each problem."""
+    good = whistle("config", "check", "--config", SHIPPED, "--strict", "--json")
+    assert good.exit_code == 0
+    told = json.loads(good.stdout)
+    version = whistle("config", "version", "--config", SHIPPED).stdout.strip()
+    assert told == {"version": version, "errors": 0, "warnings": 0, "problems": []}
+    warned = tmp_path / "warned.yaml"
+    warned.write_text(TREE.replace("continue: true", "continue: false").replace("['category=\"power\"']", "[]"))
+    assert whistle("config", "check", "--config", str(warned)).exit_code == 0
+    strict = whistle("config", "check", "--config", str(warned), "--strict", "--json")
+    assert strict.exit_code == 1
+    [problem] = [each for each in json.loads(strict.stdout)["problems"] if "never reached" in each["what"]]
+    assert (problem["level"], problem["line"], Path(problem["file"]).name) == ("warning", 9, "warned.yaml")
+    assert "continue: true" in problem["cure"]
+    Path(file).write_text(TREE.replace("3wh", "3 hours"), encoding="utf-8")
+    broken = whistle("config", "check", "--config", file, "--json")
+    assert broken.exit_code == 1
+    assert (json.loads(broken.stdout)["version"], json.loads(broken.stdout)["errors"]) == (None, 1)
+    assert whistle("config", "version", "--config", file).exit_code == 2

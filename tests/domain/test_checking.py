@@ -1,0 +1,255 @@
+"""What is legal and still most likely a mistake is a warning with file, line and cure, and nothing else is."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from services.domain.configuration import Problem, parse, parse_tree
+from services.runtime.files import read
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
+Change = Callable[..., list[Problem]]
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Change:
+    """What is wrong with the shipped configuration once texts in one of its files have been replaced."""
+
+    def changed(file: str, *replaced: tuple[str, str]) -> list[Problem]:
+        folder = tmp_path / "config"
+        shutil.copytree(SHIPPED, folder, dirs_exist_ok=True)
+        text = (folder / file).read_text(encoding="utf-8")
+        for old, new in replaced:
+            assert old in text
+            text = text.replace(old, new, 1)
+        (folder / file).write_text(text, encoding="utf-8")
+        return parse(read(folder))[1]
+
+    return changed
+
+
+def warned(tmp_path: Path, tree: str) -> list[tuple[int, str]]:
+    """The lines and texts of the warnings about a tree alone."""
+    file = tmp_path / "tree.yaml"
+    file.write_text(tree, encoding="utf-8")
+    configuration, problems = parse_tree(read(file)[0])
+    assert configuration is not None, problems
+    assert all(each.level == "warning" and each.cure for each in problems)
+    return [(each.line, each.what) for each in problems]
+
+
+GAS = "    - name: gas\n      matchers: ['category=\"gas\"']\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("['category=~\"gas|water-supply\"']", "'gas' is never reached: 'before' before it takes"),
+        ("['category!=\"power\"']", "'gas' is never reached: 'before' before it takes"),
+        ("['category=~\".*\"', 'severity=~\"low|normal|high|critical\"']", "'gas' is never reached"),
+    ],
+)
+def test_a_rule_that_others_leave_nothing_is_never_reached(change: Change, rule: str, what: str) -> None:
+    """Alternations, complements, expressions that take anything, and labels that have only a few values are seen."""
+    before = f"    - name: before\n      matchers: {rule}\n      departments: [gas]\n"
+    found = change("routes.yaml", (GAS, before + GAS))
+    assert [each.what for each in found if what in each.what]
+    assert {each.level for each in found} == {"warning"}
+
+
+def test_two_rules_together_take_everything(tmp_path: Path) -> None:
+    """Complementary siblings leave nothing to the ones behind them, nor to anything under those."""
+    tree = """\
+route:
+  routes:
+  - {name: near, matchers: ['estate=~"a.*"']}
+  - {name: far, matchers: ['estate!~"a.*"']}
+  - name: rest
+    routes: [{name: below, matchers: [a=b]}]
+"""
+    assert warned(tmp_path, tree) == [
+        (5, "the rule 'rest' is never reached: 'near' and 'far' before it take all it would match")
+    ]
+
+
+def test_what_is_taken_above_is_not_reached_below(tmp_path: Path) -> None:
+    """A rule may be kept from all it would match by a sibling of the rule above it."""
+    tree = """\
+route:
+  routes:
+  - {name: power, matchers: [category=power]}
+  - name: high
+    matchers: [severity=high]
+    routes:
+    - {name: high-power, matchers: [category=power]}
+    - {name: high-gas, matchers: [category=gas]}
+  - {name: never, matchers: ['kind="a"', 'kind=~"b|c"']}
+"""
+    assert warned(tmp_path, tree) == [
+        (7, "the rule 'high-power' is never reached: 'power' before it takes all it would match"),
+        (9, 'the rule \'never\' can never match: kind="a" and kind=~"b|c" exclude each other'),
+    ]
+
+
+DROPPING = """\
+route:
+  departments: [everybody]
+  routes:
+  - name: estate
+    matchers: [estate=a]
+    departments: [street, housing]
+    routes:
+    - name: estate-power
+      matchers: [category=power]
+      departments: [power, housing]
+  - name: other
+    routes: [{name: other-power, matchers: [category=power], departments: [power]}]
+"""
+
+
+def test_a_rule_that_silently_drops_whom_the_one_above_calls_is_named(tmp_path: Path) -> None:
+    """Both rules and whom is dropped are named; whom the root calls where nothing else does is not dropped."""
+    what = "the rule 'estate-power' silently drops street, whom 'estate' above it calls"
+    assert warned(tmp_path, DROPPING) == [(10, what)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    departments: [street, housing]\n", "    departments: [street, housing]\n    always: true\n"),
+        ("departments: [power, housing]", "departments: [power, street, housing]"),
+        ("      departments: [power, housing]\n", ""),
+        (
+            "      departments: [power, housing]\n",
+            "      departments: [power]\n      continue: true\n    - {name: too, departments: [street, housing]}\n",
+        ),
+        ("    departments: [street, housing]\n", ""),
+    ],
+)
+def test_whom_another_rule_calls_too_is_not_dropped(tmp_path: Path, old: str, new: str) -> None:
+    """`always`, naming them again, inheriting them, and a sibling that follows a `continue` all keep them."""
+    assert old in DROPPING
+    assert warned(tmp_path, DROPPING.replace(old, new, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "what"),
+    [
+        (
+            "ladders.yaml",
+            "      - {after: 5wd, post: supervision-office}\n",
+            "",
+            "'district', which what a district owes climbs, ends below",
+        ),
+        (
+            "ladders.yaml",
+            "      - {after: 5wd, post: discipline-committee}\n",
+            "",
+            "at leading-group, not at discipline-committee",
+        ),
+        (
+            "ladders.yaml",
+            "community: community",
+            "community: section",
+            "at discipline-committee, not at discipline-member",
+        ),
+        (
+            "ladders.yaml",
+            "{after: 30m, post: supervision-office}",
+            "after: 30m",
+            "at a reminder, not at supervision-office",
+        ),
+        (
+            "routes.yaml",
+            "departments: [water]}",
+            "departments: [water, dongsheng-urban]}",
+            "what dongsheng-urban owes climbs here",
+        ),
+        (
+            "routes.yaml",
+            'category="gas"\']\n',
+            'category="gas"\']\n      ladder: section\n',
+            "'leading-group' of the ladder 'section' is held by nobody for gas",
+        ),
+        (
+            "policy.yaml",
+            "decide: 1wd",
+            "decide: 400wh",
+            "decide in 400wh is always later than the whole incident's overall",
+        ),
+        (
+            "policy.yaml",
+            "overall: 40wd",
+            "overall: 14d",
+            "resolve in 20wd is always later than the whole incident's overall, 14d",
+        ),
+        (
+            "routes.yaml",
+            "{acknowledge: 2wh, resolve: 1wd}",
+            "{acknowledge: 20wh, resolve: 1wd}",
+            "acknowledge in 20wh is always later than resolve in 1wd",
+        ),
+        (
+            "routes.yaml",
+            "{acknowledge: 2wh, resolve: 1wd}",
+            "{acknowledge: 3wh, survey: 2wd, resolve: 1wd}",
+            "survey in 2wd is always later",
+        ),
+        ("routes.yaml", "arrive: 30m", "arrive: 1wh", "arrive in 1wh waits for the office to open"),
+        (
+            "routes.yaml",
+            "{acknowledge: 30m, ",
+            "{acknowledge: 1wh, ",
+            "acknowledge in 1wh waits for the office to open",
+        ),
+        ("routes.yaml", 'community=~"sanyiqiao|', 'community=~"sanyi|', "community is never 'sanyi'"),
+        ("routes.yaml", 'kind="dispute"', 'kind=~"disputes.*"', "kind is never 'disputes.*'"),
+    ],
+)
+def test_each_suspicion_is_a_warning_with_line_and_cure(
+    change: Change, file: str, old: str, new: str, what: str
+) -> None:
+    """It is found in the line that has to be mended, and is no reason not to start."""
+    problems = change(file, (old, new))
+    assert {problem.level for problem in problems} == {"warning"}
+    [found, *_] = [each for each in problems if what in each.what]
+    assert found.cure
+    assert Path(found.file).name in {file, "routes.yaml", "ladders.yaml"}
+    if Path(found.file).name == file and "ladders" not in file and "overall" not in old:
+        text = (SHIPPED / file).read_text(encoding="utf-8")
+        assert abs(found.line - (text[: text.index(old)].count("\n") + 1)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # By Friday evening two hours are over before one working hour begins, but not on Monday morning.
+        ("{acknowledge: 2h, resolve: 24h}", "{acknowledge: 2h, resolve: 1wh}"),
+        ("{acknowledge: 2h, resolve: 24h}", "{acknowledge: 1wd, resolve: 24h}"),
+    ],
+)
+def test_what_may_be_met_at_some_hour_is_no_warning(change: Change, old: str, new: str) -> None:
+    """Only what can't be met whenever it begins is named."""
+    assert change("routes.yaml", (old, new)) == []
+
+
+@pytest.mark.parametrize("duration", ["4000d", "99999h", "2501wd", "999999wh"])
+@pytest.mark.parametrize(
+    ("file", "old", "key"), [("routes.yaml", "resolve: 20wd", "resolve: "), ("ladders.yaml", "after: 5wd", "after: ")]
+)
+def test_what_no_calendar_can_count_is_an_error(change: Change, file: str, old: str, key: str, duration: str) -> None:
+    """A duration that would run out of the calendar's years never starts: each act under it would fail."""
+    [found] = change(file, (old, key + duration))
+    assert (found.level, Path(found.file).name) == ("error", file)
+    assert "which no calendar can count" in found.what
+    assert "at most" in found.cure
+
+
+def test_an_expression_that_does_not_compile_has_a_cure_of_its_own(change: Change) -> None:
+    """The error quotes it, says what RE2 says, and where its syntax is written."""
+    [found] = change("routes.yaml", ("power|property", "po(wer|property"))
+    assert found.level == "error"
+    assert "missing )" in found.what
+    assert "re2" in found.cure
