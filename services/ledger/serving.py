@@ -14,7 +14,9 @@ from services.domain.configuration import Configuration
 from services.ledger.lost import Arrivals
 from services.ledger.names import named
 from services.ledger.page import Ledger, make_page
+from services.ledger.rates_page import Counted
 from services.ledger.reading import Unreadable
+from services.ledger.settings import LedgerSettings
 from services.runtime.database import is_transient
 from services.runtime.log import get
 from services.runtime.room import Plumbing
@@ -38,12 +40,13 @@ async def serve(plumbing: Plumbing, configuration: Configuration, listening: soc
     """Serve the page until cancelled."""
     names = named(configuration)
     ledger = Ledger(plumbing.engine, plumbing.clock, names)
+    counted = Counted(plumbing.engine, configuration, LedgerSettings().small_below)
     arrivals = Arrivals(plumbing.settings.kafka, names.communities)
     host, port = listening.getsockname()[:2]
     # uvicorn tells of its own start and end what the room tells already.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        make_page(ledger, host),
+        make_page(ledger, counted, host),
         log_config=None,
         access_log=False,
         lifespan="off",
