@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.ledger.sheets import FIGURES, GROUPS, TOTAL
+from services.ledger.words import plain
 
 NONE = "–"
 SMALL_MARK = "小"
@@ -31,7 +32,7 @@ def rates_table(data: Mapping[str, Any]) -> Table:
     for name in data["total"]:
         table.add_column("\n".join(FIGURES[name]), justify="right", overflow="fold")
     for group in data["groups"]:
-        table.add_row(*(Text(group["names"][by]) for by in data["by"]), *_cells(group["rates"]))
+        table.add_row(*(Text(plain(group["names"][by])) for by in data["by"]), *_cells(group["rates"]))
     table.add_section()
     labels: Sequence[str] = [TOTAL, *[""] * (len(data["by"]) - 1)]
     table.add_row(*labels, *_cells(data["total"]), style="bold")

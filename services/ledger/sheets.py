@@ -218,7 +218,7 @@ def _write(page: Worksheet, number: int, row: Sequence[Cell], columns: Sequence[
         value, kind = row[place], columns[place].kind
         if kind == "text":
             small = value == SMALL
-            page.write_string(number, place, str(value), formats[kind, small])
+            page.write_string(number, place, plain(str(value)), formats[kind, small])
         elif value is None:
             page.write_blank(number, place, None, formats[kind, small])
         else:

@@ -1,23 +1,32 @@
 """The rates are those of counting item by item, whatever happened, and what is asked of them is answered or refused."""
 
+import csv
+import io
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import date, time, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import openpyxl
 import pytest
+from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import decision, response
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
-from services.domain.rates import Appraised, Rates, appraised, count
+from services.domain.rates import Appraised, Rates, Share, Span, appraised, count
 from services.domain.working_time import Calendar, Hours
 from services.ledger import rates as counting
-from services.ledger.rates import BYS, Answer, By, Question, rates
+from services.ledger.asking import Misasked
+from services.ledger.names import Names
+from services.ledger.rates import BYS, Answer, By, Group, Question, rates, read
+from services.ledger.rates_table import rates_table
+from services.ledger.sheets import SMALL, as_csv, as_data, as_xlsx, sheet
 from services.ledger.store import Book, store
 from services.runtime.database import transaction
 from tests.ledger.conftest import Books
@@ -103,7 +112,7 @@ def expected(items: Sequence[Appraised], question: Question, calendar_of: Callab
 
     chosen = [each for each in items if counts(each)]
     groups = [
-        counting.Group(each, count([item for item in chosen if codes(item) == each], calendar_of))
+        Group(each, count([item for item in chosen if codes(item) == each], calendar_of))
         for each in sorted({codes(item) for item in chosen})
     ]
     return Answer(question, groups if question.by else [], count(chosen, calendar_of))
@@ -159,3 +168,106 @@ async def test_an_empty_ledger_has_no_rate(books: Books) -> None:
     """Nothing was counted, and nothing is made of it."""
     async with transaction(books.engine) as connection:
         assert await rates(connection, Question(("month",)), CONFIGURATION) == Answer(Question(("month",)), [], Rates())
+
+
+async def test_a_month_is_that_of_the_report(books: Books) -> None:
+    """Half an hour after midnight in Chengdu is the next month, though in UTC it isn't yet; and it stays there."""
+    history = History(at=datetime(2021, 3, 31, 16, 30, tzinfo=UTC)).called("water").later(days=60).solved()
+    await books.write(history)
+    async with transaction(books.engine) as connection:
+        (month,) = (await rates(connection, Question(("month",)), CONFIGURATION)).groups
+        april = await rates(connection, read({"month": "2021-04"}), CONFIGURATION)
+        march = await rates(connection, read({"month": "2021-03"}), CONFIGURATION)
+    assert month.codes == ("2021-04",)
+    assert april.total == month.rates
+    assert (april.total.on_time, march.total) == (Share(0, 1), Rates())
+
+
+async def test_a_corrected_calendar_needs_no_rebuild(books: Books) -> None:
+    """How long it took is counted by the office hours as they are known now."""
+    await books.write(History().called("water").later(days=2).solved())
+    holiday = replace(CONFIGURATION.calendar, holidays=frozenset({date(2021, 3, 2)}))
+    async with transaction(books.engine) as connection:
+        before = await rates(connection, Question(), CONFIGURATION)
+        after = await rates(connection, Question(), replace(CONFIGURATION, calendar=holiday))
+    assert (before.total.handling.median, after.total.handling.median) == (timedelta(hours=14), timedelta(hours=7))
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+def test_a_question_is_read() -> None:
+    """A month is its days, the last one included; nothing said is no limit; several groupings keep their order."""
+    assert read({}) == read({"by": "", "month": "", "from": "", "to": ""}) == Question()
+    assert read({"month": "2024-02"}) == Question((), date(2024, 2, 1), date(2024, 2, 29))
+    assert read({"month": "2021-12"}) == Question((), date(2021, 12, 1), date(2021, 12, 31))
+    assert read({"by": "month,section", "from": "2021-03-05"}) == Question(("month", "section"), date(2021, 3, 5))
+    assert read({"from": "2021-03-05", "to": "2021-03-05"}) == Question((), date(2021, 3, 5), date(2021, 3, 5))
+
+
+BAD = [
+    ({"color": "red"}, "no parameter 'color'"),
+    ({"by": "street"}, "by 'street'"),
+    ({"by": "month,month"}, "twice"),
+    ({"by": "department,section"}, "one of them"),
+    ({"month": "2021-3"}, "2021-03"),
+    ({"month": "2021-13"}, "no|not"),
+    ({"month": "2021-03", "to": "2021-04-01"}, "one or the other"),
+    ({"from": "yesterday"}, "from is a day"),
+    ({"to": "0001-01-01"}, "lies between"),
+    ({"month": "9999-12"}, "lies between"),
+    ({"from": "2021-03-02", "to": "2021-03-01"}, "no day"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "why"), BAD)
+def test_a_bad_question_is_one_sentence(parameters: dict[str, str], why: str) -> None:
+    """Whoever asks what can't be answered is told what is wrong with it."""
+    with pytest.raises(Misasked, match=why) as caught:
+        read(parameters)
+    assert "\n" not in str(caught.value)
+
+
+# --- how it is written -----------------------------------------------------------------------------------------------
+
+HOSTILE = "=HYPERLINK(1)\x1b[31m"
+HELD = Answer(
+    Question(("department",)),
+    [
+        Group(("water",), Rates(response=Share(6, 7), handling=Span(20, timedelta(minutes=90), timedelta(hours=8)))),
+        Group((HOSTILE,), Rates()),
+    ],
+    Rates(response=Share(6, 30)),
+)
+
+
+def test_no_name_is_a_formula() -> None:
+    """Text stays text in every sheet, whatever it begins with, and steers no terminal."""
+    laid = sheet(as_data(HELD, Names(), 10))
+    rows = list(csv.reader(io.StringIO(as_csv(laid).decode("utf-8-sig"))))
+    assert rows[2][0] == "'=HYPERLINK(1) [31m"
+    (page,) = openpyxl.load_workbook(io.BytesIO(as_xlsx(laid))).worksheets
+    assert all(cell.data_type != "f" for row in page.iter_rows() for cell in row)
+    assert page["A3"].value == "=HYPERLINK(1) [31m"
+
+
+def test_small_numbers_are_marked_in_every_form() -> None:
+    """With 7 of fewer than 10, and not with 20; what has no number has no mark either."""
+    data = as_data(HELD, Names(), 10)
+    (water, nobody), total = ([group["rates"] for group in data["groups"]], data["total"])
+    assert [each["response"]["small"] for each in (water, nobody, total)] == [True, False, False]
+    assert (water["handling"]["small"], nobody["handling"]["median_h"]) == (False, None)
+    laid = sheet(data)
+    titles = [column.title for column in laid.columns]
+    place = titles.index("响应率：小样本 response rate: small")
+    assert [row[place] for row in laid.rows] == [SMALL, "", ""]
+    (page,) = openpyxl.load_workbook(io.BytesIO(as_xlsx(laid))).worksheets
+    rate = titles.index("响应率 response rate") + 1
+    assert [page.cell(row, rate).font.italic for row in (2, 4)] == [True, False]
+    assert [page.cell(row, rate).number_format for row in (2, 4)] == ["0.0%"] * 2
+    console = Console(width=200, file=io.StringIO())
+    console.print(rates_table(data))
+    told = console.file.getvalue()  # type: ignore[attr-defined]  # it is the file that was given
+    assert "6/7 小" in told
+    assert "1.5 / 8.0 h" in told
+    assert "whistle" not in told
