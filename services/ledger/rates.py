@@ -200,33 +200,34 @@ class _Counting:
         if question.until:
             self._conditions.append("reported_at < :until")
             self._values["until"] = _midnight(question.until + _DAY, zone)
-        self._month = "''"
-        if "month" in question.by:
-            self._month = "to_char(reported_at AT TIME ZONE :zone, 'YYYY-MM')"
-            self._values["zone"] = str(zone)
+        self._month = "to_char(reported_at AT TIME ZONE :zone, 'YYYY-MM')"
+        self._zone = {"zone": str(zone)} if "month" in question.by else {}
 
     def reach(self) -> tuple[Any, dict[str, Any]]:
         """Return the statement that asks for the first and the last instant that office hours are needed for."""
-        values = {name: value for name, value in self._values.items() if name != "zone"}
         return text(
             "SELECT min(least(reported_at, began_at)), max(greatest(reported_at, resolved_at, answered_at)) "  # noqa: S608 - our own names
             f"FROM ledger.appraisal WHERE {' AND '.join(self._conditions)}"
-        ), values
+        ), self._values
 
     def statement(self, openings: Sequence[Openings]) -> tuple[Any, dict[str, Any]]:
         """Return the statement that counts, group by group and all together."""
         columns = [COLUMN_OF[each] for each in self._question.by]
-        values = dict(self._values)
+        values = self._values | self._zone
         for number, each in enumerate(openings):
             arrays = {"begins": each.begins, "zeros": each.zeros, "mosts": each.mosts}
             # Whoever has no other has the first.
             arrays |= {"units": list(each.units)} if number else {}
             values |= {f"{name}_{number}": array for name, array in arrays.items()}
         selected = ", ".join([*columns, f"GROUPING({', '.join(columns)})" if columns else "1", *_COUNTS])
+        # Rows are put in order by what they are grouped by: by their bytes, and with no column more than is counted.
+        grouped = [f'{self._month if each == "month" else each} COLLATE "C" AS {each}' for each in columns]
+        times = [
+            f"{_between('began_at', 'resolved_at', openings)} AS handling",
+            f"{_between('reported_at', 'answered_at', openings)} AS answering",
+        ]
         return text(
-            f"SELECT {selected} FROM (SELECT *, {self._month} AS month, "  # noqa: S608 - our own names
-            f"{_between('began_at', 'resolved_at', openings)} AS handling, "
-            f"{_between('reported_at', 'answered_at', openings)} AS answering "
+            f"SELECT {selected} FROM (SELECT {', '.join([*grouped, *_FLAGS, *times])} "  # noqa: S608 - our own names
             f"FROM ledger.appraisal WHERE {' AND '.join(self._conditions)}) AS item "
             f"GROUP BY GROUPING SETS ({'(' + ', '.join(columns) + '), ' if columns else ''}())"
         ), values
@@ -272,13 +273,26 @@ def _span(column: str) -> tuple[str, str]:
     return f"count({column})", f"percentile_disc(ARRAY[{MEDIAN}, {NINETIETH}]) WITHIN GROUP (ORDER BY {column})"
 
 
+_FLAGS: Final = (
+    "asked",
+    "responded",
+    "slow",
+    "resolved_at IS NOT NULL AS resolved",
+    "late",
+    "answered",
+    "reopened",
+    "solved",
+    "satisfied",
+    "decided",
+    "whistled",
+)
 # In the order of the fields of `Rates`.
 _COUNTS: Final = (
     *_share("responded", "asked"),
     *_share("responded AND NOT slow", "(responded OR slow)"),
     *_share("solved", "solved IS NOT NULL"),
     *_share("satisfied", "satisfied IS NOT NULL"),
-    *_share("resolved_at IS NOT NULL AND NOT late", "(resolved_at IS NOT NULL OR late)"),
+    *_share("resolved AND NOT late", "(resolved OR late)"),
     *_share("reopened", "answered"),
     *_share("whistled", "decided"),
     *_span("handling"),
