@@ -88,8 +88,10 @@ def test_late_to_acknowledge_stays_late() -> None:
     scene.department("water", ACKNOWLEDGED)
     settled(scene)
     rated(scene, solved=False)
-    scene.department("water", ACKNOWLEDGED)
-    assert (of(scene, "water").response, of(scene, "water").prompt) == (Share(1, 1), Share(0, 1))
+    for _ in range(2):
+        for whom in ("water", ""):
+            assert (of(scene, whom).response, of(scene, whom).prompt) == (Share(1, 1), Share(0, 1))
+        scene.department("water", ACKNOWLEDGED)
 
 
 def test_what_was_withdrawn_counts_for_what_it_had_become() -> None:
@@ -195,6 +197,13 @@ def test_reopened_is_of_whose_work_it_was() -> None:
         Share(0, 0),
         Share(1, 1),
     )
+
+
+def test_reopened_stays_reopened() -> None:
+    """Rules 3 and 9: whoever is withdrawn after the work was called for again had it reopened all the same."""
+    scene = rated(settled(called("water", "power")), solved=False)
+    scene.street(decision.Withdrawn(department="water", reason="not needed"))
+    assert of(scene, "water").reopen == Share(1, 1)
 
 
 def test_an_incident_stands_for_all_of_its_obligations() -> None:
