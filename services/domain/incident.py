@@ -48,6 +48,8 @@ class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
     `bound`: it may not be declined. `late` names the deadlines that passed unkept: what was late stays late.
+    `acknowledged_at` is of the first time, `resolved_at` of the last in this round; `reopened` counts how often
+    confirmed work was called for again.
     """
 
     department: str
@@ -64,6 +66,9 @@ class Obligation:
     arrived: bool = False
     bound: bool = False
     late: tuple[str, ...] = ()
+    acknowledged_at: datetime | None = None
+    resolved_at: datetime | None = None
+    reopened: int = 0
 
     @property
     def open(self) -> bool:
@@ -123,6 +128,7 @@ class Incident:
     naming: str = ""
     solved: bool | None = None
     satisfied: bool | None = None
+    rated_at: datetime | None = None
     waiting: tuple[Waiting, ...] = ()
 
     @property
@@ -249,6 +255,9 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         bound=bool(entry.bound),
         clocks=_clocks({}, sets=entry.deadlines, since=entry.version),
         late=before.late if before else (),
+        acknowledged_at=before.acknowledged_at if before else None,
+        # What was confirmed is dispatched again only where the incident was reopened.
+        reopened=before.reopened + (before.status == "confirmed") if before else 0,
     )
     return _with(state, owed)
 
@@ -275,8 +284,9 @@ def _led(owed: Obligation, entry: entries.LeadNamed) -> Obligation:
     return owed if owed.role == "support" else _changed(owed, role="support")
 
 
-def _acknowledged(state: Incident, entry: entries.Acknowledged, _at: datetime) -> Changes:
-    after = _oblige(state, entry, "acknowledge", status="acknowledged", owner=entry.owner)
+def _acknowledged(state: Incident, entry: entries.Acknowledged, at: datetime) -> Changes:
+    first_at = state.obligations[entry.department].acknowledged_at or at
+    after = _oblige(state, entry, "acknowledge", status="acknowledged", owner=entry.owner, acknowledged_at=first_at)
     return {**after, "status": "responding"}
 
 
@@ -292,8 +302,8 @@ def _progressed(state: Incident, entry: entries.Progressed, _at: datetime) -> Ch
     return _oblige(state, entry, entry.step) if entry.step else {}
 
 
-def _resolved(state: Incident, entry: entries.Resolved, _at: datetime) -> Changes:
-    return _oblige(state, entry, "*", status="resolved", request=None)
+def _resolved(state: Incident, entry: entries.Resolved, at: datetime) -> Changes:
+    return _oblige(state, entry, "*", status="resolved", request=None, resolved_at=at)
 
 
 def _requested(state: Incident, entry: entries.Requested, _at: datetime) -> Changes:
@@ -356,8 +366,8 @@ def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes
     return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at)
 
 
-def _rated(_state: Incident, entry: entries.Rated, _at: datetime) -> Changes:
-    return {"solved": entry.solved, "satisfied": entry.satisfied}
+def _rated(_state: Incident, entry: entries.Rated, at: datetime) -> Changes:
+    return {"solved": entry.solved, "satisfied": entry.satisfied, "rated_at": at}
 
 
 def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:

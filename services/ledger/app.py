@@ -7,7 +7,6 @@ import socket
 from schemas.topics import JOURNAL
 from services.domain.configuration import Configuration
 from services.ledger.handlers import LedgerDesk
-from services.ledger.names import named
 from services.ledger.serving import serve
 from services.ledger.store import journal
 from services.runtime.room import Room
@@ -26,6 +25,6 @@ def make(settings: Settings, configuration: Configuration, listening: socket.soc
         anchor=JOURNAL.name,
         journal=journal,
         settings=settings,
-        make_desk=lambda _plumbing: LedgerDesk(names=named(configuration)),
+        make_desk=lambda _plumbing: LedgerDesk(configuration=configuration),
         background=(page,),
     )

@@ -6,10 +6,11 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -37,6 +38,15 @@ class Name(StrEnum):
     instabilities = "instabilities"
     unowned = "unowned"
     overdue = "overdue"
+
+
+class Format(StrEnum):
+    """How the rates are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    xlsx = "xlsx"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on one line.")]
@@ -71,6 +81,33 @@ def show(
     if not _PREFIX.fullmatch(incident):
         _stop("an incident is named by its id, or by the first 4 or more characters of it", BAD_INPUT)
     _run(lambda settings: _show(settings, incident, as_json=as_json))
+
+
+@app.command()
+def rates(
+    *,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="department|section|community|category|month",
+            help="What the rates are of; several (again, or with commas) are counted together. None: the whole.",
+        ),
+    ] = None,
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="Only of reports of this month.")] = "",
+    since: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="Only of reports from this day on.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Only of reports up to this day.")] = "",
+    form: Annotated[Format, typer.Option("--format", help="How they are written.")] = Format.table,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where they are written to, in place of standard output.")
+    ] = None,
+) -> None:
+    """Show the rates of response, solution and satisfaction, on time, and the others, with how long work took."""
+    if form is Format.table and output:
+        _stop("a table is for a terminal: give --format json, csv or xlsx with --output", BAD_INPUT)
+    if form is Format.xlsx and not output:
+        _stop("a workbook is no text: say where it goes with --output rates.xlsx", BAD_INPUT)
+    asked = {"by": ",".join(by or ()), "month": month, "from": since, "to": until}
+    _run(lambda settings: _rates(settings, asked, form, output))
 
 
 @app.command()
@@ -189,6 +226,33 @@ async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
         Console(width=width()).print(history_table(lines, names_of(settings), f"事件 incident {found[0]}"))
 
 
+async def _rates(settings: Settings, asked: Mapping[str, str], form: Format, output: Path | None) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.configured import load_or_stop  # noqa: PLC0415 - as above
+    from services.ledger import rates, sheets  # noqa: PLC0415 - as above
+    from services.ledger.asking import Misasked  # noqa: PLC0415 - as above
+    from services.ledger.names import named  # noqa: PLC0415 - as above
+    from services.ledger.rates_table import rates_table  # noqa: PLC0415 - as above
+    from services.ledger.settings import LedgerSettings  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    try:
+        question = rates.read(asked)
+    except Misasked as error:
+        _stop(str(error), BAD_INPUT)
+    configuration = load_or_stop(settings)
+    answer = await _asked(settings, lambda engine: rates.ask(engine, question, configuration))
+    data = sheets.as_data(answer, named(configuration), LedgerSettings().small_below)
+    if form is Format.table:
+        Console(width=width()).print(rates_table(data))
+    elif form is Format.json:
+        _put(f"{json.dumps(data, ensure_ascii=False)}\n".encode(), output)
+    else:
+        laid = sheets.sheet(data)
+        _put(sheets.as_xlsx(laid) if form is Format.xlsx else sheets.as_csv(laid), output)
+
+
 async def _rebuild(settings: Settings) -> None:
     from services.ledger.rebuild import rebuild as made_again  # noqa: PLC0415 - `--help` is quick without it
 
@@ -206,19 +270,19 @@ def _written(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+def _put(written: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(written)
+        return
+    try:
+        output.write_bytes(written)
+    except OSError as error:
+        _stop(f"{output} can't be written ({error.strerror}): name a file in a folder that is there", FAILED)
+
+
 def _write_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from services.ledger.sheets import cell  # noqa: PLC0415 - `--help` is quick without it
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-
-
-def _cell(value: Any) -> str:
-    """Write a cell; text that a spreadsheet would take for a formula stays text."""
-    from services.ledger.words import plain  # noqa: PLC0415 - `--help` is quick without it
-
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        text = plain(value)
-        return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-    return _written(value)
+    writer.writerows([cell(value) for value in row] for row in rows)

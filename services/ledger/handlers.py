@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.event import Fact
 from schemas.incident import Entry, Inspected
 from schemas.topics import dead_letters
+from services.domain.configuration import Configuration
 from services.domain.incident import Incident, about_inspection
-from services.ledger.names import Names
+from services.ledger.names import Names, named
 from services.ledger.store import Book, Store, Told, Walked, record, store
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
@@ -23,11 +24,12 @@ NAMELESS = Names()
 
 
 class LedgerDesk:
-    """Writes down what the router tells; `names` are for the page beside it."""
+    """Writes down what the router tells; the configuration and its `names` are for the page beside it."""
 
-    def __init__(self, tables: Store = store, names: Names = NAMELESS) -> None:
+    def __init__(self, tables: Store = store, configuration: Configuration | None = None) -> None:
         self._store = tables
-        self.names = names
+        self.configuration = configuration
+        self.names = named(configuration) if configuration else NAMELESS
 
     async def load(self, connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, Book]:
         """Return the books that exist."""

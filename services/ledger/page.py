@@ -28,6 +28,9 @@ from services.ledger.asking import LISTS, Misasked, cursor, read
 from services.ledger.lists import Item, Overdue, page
 from services.ledger.names import Names
 from services.ledger.queries import Line
+from services.ledger.rates_page import Counted, rates_answer
+from services.ledger.sheets import FIGURES as RATES
+from services.ledger.sheets import GROUPS
 from services.ledger.summary import Counts, Summary, glance
 from services.ledger.tables import FIGURES, figure
 from services.ledger.words import (
@@ -100,7 +103,7 @@ class Ledger:
             return self._last
 
 
-def make_page(ledger: Ledger, host: str) -> Starlette:
+def make_page(ledger: Ledger, counted: Counted, host: str) -> Starlette:
     """Return the application; where only this machine can look, no other name may be used to ask for it."""
     # A page of another site could otherwise make its own name mean this machine, and read the ledger.
     only = ["127.0.0.1", "localhost", "[::1]"] if host in LOOPBACK else ["*"]
@@ -108,8 +111,10 @@ def make_page(ledger: Ledger, host: str) -> Starlette:
         "/": _index(ledger),
         "/page.css": _file("page.css", "text/css"),
         "/page.js": _file("page.js", "text/javascript"),
+        "/rates.js": _file("rates.js", "text/javascript"),
         "/api/summary": _summary(ledger),
         "/api/lists/{name}": _list(ledger),
+        "/api/rates": rates_answer(counted),
         "/api/incidents/{id:uuid}": _history(ledger),
         "/healthz": _health(ledger),
     }
@@ -149,6 +154,8 @@ def _index(ledger: Ledger) -> Answer:
             "kinds": KINDS,
             "statuses": STATUSES,
             "figures": FIGURES,
+            "rate_figures": RATES,
+            "rate_groups": GROUPS,
             "category": CATEGORIES,
             "community": {unit.code: unit.name for unit in directory.communities},
             "department": {unit.code: unit.name for unit in directory.departments},

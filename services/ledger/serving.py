@@ -12,7 +12,9 @@ import uvicorn
 
 from services.ledger.lost import Arrivals
 from services.ledger.page import Ledger, make_page
+from services.ledger.rates_page import Counted
 from services.ledger.reading import Unreadable
+from services.ledger.settings import LedgerSettings
 from services.runtime.database import is_transient
 from services.runtime.log import get
 from services.runtime.room import Room
@@ -33,15 +35,17 @@ class Server(uvicorn.Server):
 
 
 async def serve(room: Room, listening: socket.socket) -> None:
-    """Serve the page until cancelled, with the names that the room's desk has at the time."""
+    """Serve the page until cancelled, with the configuration that the room's desk has at the time."""
     plumbing = room.plumbing
     ledger = Ledger(plumbing.engine, plumbing.clock, lambda: room.desk.names)  # type: ignore[attr-defined]
+    small_below = LedgerSettings().small_below
+    counted = Counted(plumbing.engine, lambda: room.desk.configuration, small_below)  # type: ignore[attr-defined]
     arrivals = Arrivals(plumbing.settings.kafka, ())
     host, port = listening.getsockname()[:2]
     # uvicorn tells of its own start and end what the room tells already.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        make_page(ledger, host),
+        make_page(ledger, counted, host),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from services.runtime.settings import Settings
 
 
 class LedgerSettings(Settings):
-    """Where the page is served; only this machine sees it unless `page_host` says otherwise."""
+    """Where the page is served; only this machine sees it unless `page_host` says otherwise.
+
+    A rate of fewer than `small_below` obligations or incidents is marked as small, in every format.
+    """
 
     page_host: str = "127.0.0.1"
+    small_below: int = Field(default=10, ge=0)

@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.incident import Entry, Inspected
 from schemas.topics import JOURNAL
 from services.domain.incident import Incident, evolve
+from services.ledger.appraisals import Appraisals
 from services.ledger.derived import (
     due_at_of,
     late_of,
@@ -225,6 +226,7 @@ class Store:
             repeats_of,
             inserting,
         )
+        self.appraisals = Appraisals(metadata)
         self.fates = Fates(metadata)
         self.wordings = Wordings(metadata, inserting)
         self._insert_entries = inserting(self.entries)
@@ -248,6 +250,7 @@ class Store:
             self.obligations.table,
             self.clocks.table,
             self.repeats.table,
+            self.appraisals.table,
             self.fates.table,
             self.wordings.table,
         )
@@ -297,6 +300,7 @@ class Store:
         changes = {key: (book.known, book.state) for key, (_, book) in folded.items()}
         for child in (self.obligations, self.clocks, self.repeats):
             await child.write(connection, changes)
+        await self.appraisals.write(connection, changes)
         opened = (after for before, after in changes.values() if before is None or before.report is None)
         await self.wordings.write(connection, opened)
         # Last, since repeats are settled from all the others, and wait for others who do the same.

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from schemas import decision
 from services.department.store import metadata as department
 from services.ledger.store import metadata as ledger
 from services.ledger.store import store
@@ -25,6 +26,13 @@ from tests.ledger.conftest import Books
 from tests.ledger.scenes import History, attached
 
 METADATA: list[MetaData] = [clock, street, router, department, supervision, ledger]
+
+
+# As it was before there were these instants.
+OLDER = (
+    "UPDATE ledger.incident SET state = "
+    "regexp_replace(state, ',\"(acknowledged_at|resolved_at|rated_at)\":\"[^\"]*\"', '', 'g')"
+)
 
 
 @pytest.fixture
@@ -90,15 +98,36 @@ async def test_a_ledger_that_is_there_gets_its_new_rows(migrated: AsyncEngine) -
         await connection.execute(text("UPDATE ledger.obligation SET due_at = NULL"))
         spoilt = "UPDATE ledger.clock SET category = NULL, community = '', status = NULL, lead = NULL"
         await connection.execute(text(spoilt))
-        await connection.run_sync(_fill)
+        await connection.run_sync(_fill, "0002_ledger_at_a_million")
     assert await books.everything() == before
     await migrated.dispose()
 
 
-def _fill(connection: Connection) -> None:
-    """Run the part of the second migration that derives rows."""
-    script = Path(SCRIPTS) / "versions" / "0002_ledger_at_a_million.py"
-    spec = util.spec_from_file_location("second", script)
+async def test_a_ledger_that_is_there_gets_its_rates(migrated: AsyncEngine) -> None:
+    """What the migration of the rates folds again of an older ledger is what the room would have written."""
+    lived, gap = History().called("water", "gas").later(days=9).solved().answered(), History().called()
+    lived.street(decision.Rated(report=lived.id, solved=False, satisfied=False)).later(days=1).solved().answered()
+    books = Books(migrated, "")
+    async with migrated.begin() as connection:
+        await connection.execute(text("INSERT INTO ledger.shard (id) SELECT generate_series(0, 63)"))
+    await books.write(lived, History(), History("hazard", "gas").called("gas"))
+    await books.hear([gap.causes[0], *gap.causes[2:]])
+    before = await books.everything()
+    assert len(before["appraisal"]) > 4
+    async with migrated.begin() as connection:
+        await connection.execute(store.appraisals.table.delete())
+        await connection.execute(text(OLDER))
+        newer = "SELECT count(*) FROM ledger.incident WHERE state LIKE '%resolved_at%'"
+        assert not await connection.scalar(text(newer))
+        await connection.run_sync(_fill, "0007_rates")
+    assert await books.everything() == before
+    await migrated.dispose()
+
+
+def _fill(connection: Connection, migration: str) -> None:
+    """Run the part of a migration that derives rows."""
+    script = Path(SCRIPTS) / "versions" / f"{migration}.py"
+    spec = util.spec_from_file_location(migration, script)
     assert spec
     assert spec.loader
     module = util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-// Runs the page's script on just as much of a browser as it needs: `node page_in_node.js page.js`.
+// Runs the page's scripts on just as much of a browser as they need: `node page_in_node.js page.js rates.js`.
 "use strict";
 const assert = require("node:assert");
 const fs = require("node:fs");
@@ -29,17 +29,29 @@ const parts = {};
 const byId = (id) => (parts[id] ??= Object.assign(new Part(id), { root: true, parentElement: new Part("section") }));
 const words = { kinds: {}, statuses: {}, community: {}, category: {}, department: {} };
 for (const kind of ["demand", "suggestion", "hazard", "dispute", "instability"]) words.kinds[kind] = [kind, kind];
+words.rate_groups = { department: ["部门", "department"] };
+words.rate_figures = { response: ["响应率", "response rate"], handling: ["办理用时", "handling time"] };
 byId("words").textContent = JSON.stringify(words);
 byId("ask").elements = Object.fromEntries(["list", "community", "category", "status", "department"].map((name) => [name, new Part("select")]));
+byId("rates-ask").entries = [["by", "department"], ["from", ""], ["to", "2021-03-31"]];
+const RATES = {
+  by: ["department"], small_below: 10,
+  groups: [{ names: { department: "区水务局" }, rates: { response: { rate: 0.8571, many: 6, of: 7, small: true }, handling: { median_h: 3.5, p90_h: 12.25, of: 20, small: false } } }],
+  total: { response: { rate: null, many: 0, of: 0, small: false }, handling: { median_h: 3.5, p90_h: 12.25, of: 20, small: false } },
+};
+const rated = [];
 const asked = [];
 const page = vm.createContext({
   document: { getElementById: byId, createElement: (tag) => new Part(tag), querySelector: () => null, activeElement: null },
   window: new Part("window"), location: { hash: "" }, CSS: { escape: String }, AbortSignal, URLSearchParams, setTimeout,
+  setInterval() {}, FormData: class { constructor(form) { return form.entries; } },
   fetch: (path) => new Promise((answer) => {
+    if (path.startsWith("/api/rates")) { rated.push(path); answer({ ok: true, status: 200, json: async () => RATES }); }
     if (path.startsWith("/api/lists/")) asked.push((found) => answer({ ok: true, status: 200, json: async () => found }));
   }),
 });
-vm.runInContext(fs.readFileSync(process.argv[2], "utf8"), page);
+for (const script of process.argv.slice(2)) vm.runInContext(fs.readFileSync(script, "utf8"), page);
+const said = (part) => (typeof part === "string" ? part : part.textContent + part.children.map(said).join(""));
 const settled = () => new Promise((done) => setTimeout(done, 20));
 const button = () => byId("dialog-body").children[0].children[2];
 
@@ -57,6 +69,12 @@ async function main() {
   asked[2]({ rows: [], next: "3" });
   await settled();
   assert.equal(asked.length, 3, "nobody waits for a list that was closed");
+  assert.deepEqual(rated, ["/api/rates?by=department&to=2021-03-31"]);
+  const [made] = byId("rates").children;
+  const cells = (part) => part.children[0].children.map(said);
+  assert.deepEqual(cells(made.children[1]), ["区水务局", "85.7%6/7 小样本 small", "3.5 / 12.320"]);
+  assert.deepEqual(cells(made.children[2]), ["合计 total", "–", "3.5 / 12.320"]);
+  assert.equal(byId("rates-xlsx").href, "/api/rates?by=department&to=2021-03-31&format=xlsx");
   process.exit(0);
 }
 main().catch((error) => { console.error(error.message); process.exit(1); });

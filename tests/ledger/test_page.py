@@ -8,14 +8,17 @@ import pytest
 
 NODE = shutil.which("node")
 HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "services" / "ledger" / "page.js"
+SCRIPTS = [HERE.parents[1] / "services" / "ledger" / name for name in ("page.js", "rates.js")]
 
 
 @pytest.mark.skipif(not NODE, reason="Node is no part of the set-up; where it is there, the page's script is run by it")
 def test_a_list_goes_on_by_itself_and_ends_when_it_is_closed() -> None:
-    """Empty pages of a search are followed one at a time, none is asked for twice, and none once nobody looks."""
+    """Empty pages of a search are followed one at a time, none is asked for twice, and none once nobody looks.
+
+    And the rates are shown with what they come from, small ones marked, under the question that was asked.
+    """
     assert NODE
     run = subprocess.run(
-        [NODE, HERE / "page_in_node.js", PAGE], capture_output=True, text=True, timeout=30, check=False
+        [NODE, HERE / "page_in_node.js", *SCRIPTS], capture_output=True, text=True, timeout=30, check=False
     )
     assert run.returncode == 0, run.stderr

@@ -1,7 +1,10 @@
 """The room as it is run for real: its process, Kafka, PostgreSQL, its page, its commands, and the ledger made anew."""
 
 import asyncio
+import codecs
 import contextlib
+import csv
+import io
 import json
 import os
 import signal
@@ -14,10 +17,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import openpyxl
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from sqlalchemy import text
 
+from schemas import decision
 from schemas.event import Event, dump
 from schemas.report import Rated
 from schemas.topics import JOURNAL, REPORTS, TOPICS
@@ -228,9 +233,9 @@ async def test_the_page_is_safe_and_complete(house: House, page: httpx.AsyncClie
         assert "style=" not in index.text
         assert "http://" not in index.text
         assert "https://" not in index.text
-        for file in ("/page.js", "/page.css"):
+        for file in ("/page.js", "/rates.js", "/page.css"):
             assert (await page.get(file)).is_success
-        script = (await page.get("/page.js")).text
+        script = (await page.get("/page.js")).text + (await page.get("/rates.js")).text
         assert not any(word in script for word in ("innerHTML", "insertAdjacentHTML", "document.write", "eval("))
         told = await page.get(f"/api/incidents/{history.id}")
         opened, *_ = told.json()["entries"]
@@ -272,11 +277,13 @@ async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
     assert before["entry"]
     assert before["obligation"]
     assert before["repeat"]
+    assert before["appraisal"]
     async with house.books.engine.begin() as connection:
         heard = await connection.scalar(text("SELECT count(*) FROM ledger.journal WHERE type <> 'rebuilt'"))
         await connection.execute(text("DELETE FROM ledger.entry WHERE version > 1"))
         await connection.execute(text("UPDATE ledger.incident SET kind = 'hazard', owned = true"))
         await connection.execute(text("DELETE FROM ledger.inspection"))
+        await connection.execute(text("UPDATE ledger.appraisal SET late = NOT late"))
     made = await rebuild(house.books.engine, house.kafka)
     assert await house.books.everything() == before
     assert (made.incidents, made.entries) == (len(before["incident"]), len(before["entry"]))
@@ -528,3 +535,115 @@ async def test_without_a_database_one_sentence(house: House) -> None:
     status, out, err = await house.command()
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "WHISTLE_DATABASE__URL" in err
+
+
+# --- the rates -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_rates_are_the_same_in_every_format(house: House, page: httpx.AsyncClient) -> None:
+    """The command's JSON, CSV and workbook, and the page's, hold the same numbers and marks, for every grouping."""
+    histories = [History(category=each, community="wudongqiao").called("water") for each in ("river", "gas") * 6]
+    for history in histories[:9]:
+        history.later(hours=30).solved().answered()
+        history.street(decision.Rated(report=history.id, solved=history is not histories[0], satisfied=True))
+    await house.books.write(*histories, History().called("dongsheng-urban").later(days=9).solved(), History())
+    async with house.room():
+        await served(page)
+        for by in ("", "department", "section", "community,month"):
+            parameters = {"by": by, "month": "2021-03"}
+            options = ["rates", "--month", "2021-03", *(["--by", by] if by else [])]
+            told = (await page.get("/api/rates", params=parameters)).json()
+            status, out, _ = await house.command(*options, "--format", "json")
+            assert status == 0
+            assert json.loads(out) == told
+            assert told["total"]["response"]["of"] > 0
+            taken = {each: await page.get("/api/rates", params={**parameters, "format": each}) for each in FORMATS}
+            for form, read in FORMATS.items():
+                path = house.home / f"rates.{form}"
+                assert (await house.command(*options, "--format", form, "--output", str(path)))[0] == 0
+                assert read(path.read_bytes()) == expected_rows(told)
+                assert read(taken[form].content) == expected_rows(told)
+                assert "attachment" in taken[form].headers["content-disposition"]
+            status, out, _ = await house.command(*options)
+            assert status == 0
+            assert ("小" in out.replace("小样本", "").replace("小 =", "")) == marked(told)
+    assert (await _small(house, "13")) > (await _small(house, "10")) > (await _small(house, "2")) == 0
+
+
+def expected_rows(told: dict[str, Any]) -> list[list[Any]]:
+    """What the rows of a sheet have to hold, by the JSON: names, then each figure's parts in their order."""
+
+    def cells(rates: dict[str, dict[str, Any]]) -> list[Any]:
+        parts = [(name, value) for figure in rates.values() for name, value in figure.items()]
+        return [("小样本 small" if value else None) if name == "small" else value for name, value in parts]
+
+    rows = []
+    for group in told["groups"]:
+        names = [[group["codes"][by], *([] if by == "month" else [group["names"][by]])] for by in told["by"]]
+        rows.append([*(each for some in names for each in some), *cells(group["rates"])])
+    labels = max(1, sum(1 if by == "month" else 2 for by in told["by"]))
+    return [*rows, ["合计 total", *[None] * (labels - 1), *cells(told["total"])]]
+
+
+def read_csv(written: bytes) -> list[list[Any]]:
+    """The rows of a CSV below its header, with numbers as numbers; it begins with the mark of UTF-8."""
+    assert written.startswith(codecs.BOM_UTF8)
+    header, *rows = csv.reader(io.StringIO(written.decode("utf-8-sig")))
+    assert all(len(row) == len(header) for row in rows)
+    return [[_number(each) if place else each for place, each in enumerate(row)] for row in rows]
+
+
+def _number(written: str) -> Any:
+    try:
+        return float(written)
+    except ValueError:
+        return written or None
+
+
+def read_xlsx(written: bytes) -> list[list[Any]]:
+    """The rows of a workbook below its header, which stays in sight; rates are numbers shown as percentages."""
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(written)).worksheets
+    header, *rows = sheet.iter_rows()
+    assert sheet.freeze_panes not in {None, "A1"}
+    for row in rows:
+        for title, cell in zip(header, row, strict=True):
+            if isinstance(cell.value, float | int):
+                assert cell.number_format == ("0.0%" if str(title.value).endswith("rate") else cell.number_format)
+    return [[cell.value or None if isinstance(cell.value, str) else cell.value for cell in row] for row in rows]
+
+
+FORMATS: dict[str, Callable[[bytes], list[list[Any]]]] = {"csv": read_csv, "xlsx": read_xlsx}
+
+
+def marked(told: dict[str, Any]) -> bool:
+    """Whether any number is small."""
+    every = [told["total"], *(group["rates"] for group in told["groups"])]
+    return any(figure["small"] for rates in every for figure in rates.values())
+
+
+async def _small(house: House, below: str) -> int:
+    """How many numbers are marked as small, when this is how few are too few."""
+    house.environment["WHISTLE_SMALL_BELOW"] = below
+    told = json.loads((await house.command("rates", "--format", "json"))[1])
+    return sum(figure["small"] for figure in told["total"].values())
+
+
+async def test_what_cannot_be_asked_of_rates_is_one_sentence(house: House, page: httpx.AsyncClient) -> None:
+    """A question that can't be answered is refused with what is wrong with it, on both ways."""
+    for words in (
+        ["--by", "street"],
+        ["--month", "2021-13"],
+        ["--format", "xlsx"],
+        ["--output", "x"],
+        ["--to", "today"],
+    ):
+        status, out, err = await house.command("rates", *words)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+    missing = str(house.home / "nowhere" / "rates.csv")
+    status, _, err = await house.command("rates", "--format", "csv", "--output", missing)
+    assert (status, err.count("\n")) == (1, 1)
+    async with house.room():
+        await served(page)
+        for parameters in ({"by": "street"}, {"format": "pdf"}, {"color": "red"}):
+            refused = await page.get("/api/rates", params=parameters)
+            assert (refused.status_code, list(refused.json())) == (400, ["error"])

@@ -14,7 +14,7 @@ import pytest
 from services.local.kafka import EmbeddedKafka
 from services.local.postgres import EmbeddedPostgres
 from services.local.sample import FOLDER, Sample
-from tests.local.whole_house import House, everything, gone, kill_everything, until
+from tests.local.whole_house import ROOT, House, everything, gone, kill_everything, until
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,7 @@ def test_a_house_that_stays_open_is_of_use_and_ends_cleanly(settled: tuple[House
     with urllib.request.urlopen(f"http://127.0.0.1:{house.page}/", timeout=10) as page:
         assert "Whistle" in page.read().decode()
     assert json.loads(house.whistle("ledger", "--json")) == ledger
+    assert _rates_as_told(house) in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     lags = json.loads(house.whistle("lag", "--json"))
     assert {each["group"] for each in lags} == {"street", "router", "department", "supervision", "ledger"}
     owed = json.loads(house.whistle("street", "inbox", "--as", "dongsheng", "--json"))
@@ -94,6 +95,24 @@ def test_a_house_that_stays_open_is_of_use_and_ends_cleanly(settled: tuple[House
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0, house.errors()
     until(lambda: gone(processes), "the end of every process", 20)
+
+
+def _rates_as_told(house: House) -> str:
+    """What the README says about the rates of the sample's year, with the numbers as they are counted."""
+
+    def total(*by: str) -> Any:
+        return json.loads(house.whistle("ledger", "rates", *by, "--format", "json"))["total"]
+
+    def share(figure: dict[str, int], of: str = "of") -> str:
+        return f"{figure['many']} {of} {figure['of']}"
+
+    districts, whole = total("--by", "department"), total()
+    return (
+        f"{share(districts['response'])} calls to district departments were acknowledged and "
+        f"{share(districts['on_time'])} resolved in time; half of what was resolved took "
+        f"{districts['handling']['median_h']:g} working hours or less, and the street blew the whistle for "
+        f"{share(whole['whistle'], 'of the')} incidents it decided about."
+    )
 
 
 def _room(process: "subprocess.Popen[str]", name: str) -> psutil.Process:
