@@ -24,7 +24,8 @@ Every rate has its denominator beside it, and there is none where that is 0.
 11. Whistle rate (吹哨率): a department of the district was ever called, of all incidents that the street has decided
     about: called anybody for, a section of its own among them, or refused. It should be neither too high nor too low.
 12. Answering time (答复用时): office time from the report to the answer that stands, of incidents that have one.
-13. A repeat that was attached is no incident of its own: it counts with the one it lives in.
+13. A repeat that was attached is no incident of its own: it counts with the one it lives in. Whatever was called for
+    before it was attached stays counted.
 14. A percentile is the smallest time that so many of a hundred don't exceed: one that was really taken.
 
 Source: the three rates (三率) of Chinese cities' hotlines and street whistles: response, solution, satisfaction.

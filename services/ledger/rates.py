@@ -125,7 +125,7 @@ def _date(name: str, written: str) -> date | None:
 
 
 def calendar_of(configuration: Configuration, unit: str) -> Calendar:  # noqa: ARG001 - one for all of them, so far
-    """Return the calendar of a unit's office hours: nothing else in the rates asks for one."""
+    """Return the calendar of a unit's office hours, or of everybody who has none of their own: whoever has no code."""
     return configuration.calendar
 
 
@@ -179,7 +179,7 @@ async def ask(engine: AsyncEngine, question: Question, configuration: Configurat
 async def rates(connection: AsyncConnection, question: Question, configuration: Configuration) -> Answer:
     """Count the rates; the connection is in a transaction that sees one state of the tables."""
     await connection.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY}'"))
-    counting = _Counting(question, configuration.calendar.zone)
+    counting = _Counting(question, calendar_of(configuration, "").zone)
     times = (await connection.execute(*counting.reach())).one()
     openings = list(_all_openings(configuration, *times)) if all(times) else []
     rows = await connection.execute(*counting.statement(openings))

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -540,18 +541,23 @@ async def test_without_a_database_one_sentence(house: House) -> None:
 # --- the rates -------------------------------------------------------------------------------------------------------
 
 
+MONTH = "2022-07"
+
+
 async def test_the_rates_are_the_same_in_every_format(house: House, page: httpx.AsyncClient) -> None:
     """The command's JSON, CSV and workbook, and the page's, hold the same numbers and marks, for every grouping."""
-    histories = [History(category=each, community="wudongqiao").called("water") for each in ("river", "gas") * 6]
+    # In a month of which no other test has told the room anything.
+    of: dict[str, Any] = {"community": "wudongqiao", "at": START + timedelta(days=500)}
+    histories = [History(category=each, **of).called("water") for each in ("river", "gas") * 6]
     for history in histories[:9]:
         history.later(hours=30).solved().answered()
         history.street(decision.Rated(report=history.id, solved=history is not histories[0], satisfied=True))
-    await house.books.write(*histories, History().called("dongsheng-urban").later(days=9).solved(), History())
+    await house.books.write(*histories, History(**of).called("dongsheng-urban").later(days=9).solved(), History(**of))
     async with house.room():
         await served(page)
         for by in ("", "department", "section", "community,month"):
-            parameters = {"by": by, "month": "2021-03"}
-            options = ["rates", "--month", "2021-03", *(["--by", by] if by else [])]
+            parameters = {"by": by, "month": MONTH}
+            options = ["rates", "--month", MONTH, *(["--by", by] if by else [])]
             told = (await page.get("/api/rates", params=parameters)).json()
             status, out, _ = await house.command(*options, "--format", "json")
             assert status == 0
@@ -624,7 +630,7 @@ def marked(told: dict[str, Any]) -> bool:
 async def _small(house: House, below: str) -> int:
     """How many numbers are marked as small, when this is how few are too few."""
     house.environment["WHISTLE_SMALL_BELOW"] = below
-    told = json.loads((await house.command("rates", "--format", "json"))[1])
+    told = json.loads((await house.command("rates", "--month", MONTH, "--format", "json"))[1])
     return sum(figure["small"] for figure in told["total"].values())
 
 
