@@ -145,8 +145,8 @@ def run_room(name: str, make: Make) -> None:
         configuration = load(settings.config)
     except ConfigurationError as error:
         sys.exit(str(error))
-    _log.info("the configuration is in use", version=configuration.version, config=str(settings.config))
     room = make(settings, configuration)
+    _log.info("the configuration is in use", version=configuration.version, config=str(settings.config))
     watch = Watch(settings.config, configuration)
     room.background = (*room.background, lambda room: follow(room, watch, make))
     # What is there now stays; looking through it again and again took a tenth of a busy room's time.
