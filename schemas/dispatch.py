@@ -12,6 +12,8 @@ Role = Literal["lead", "support"]
 Status = Literal["dispatched", "acknowledged", "parked", "declined", "resolved", "confirmed", "withdrawn"]
 Round = Ordinal
 Deadlines = dict[Line, Instant]
+# Those of the deadlines that may still move, since their calendar is not confirmed that far.
+ProvisionalNames = tuple[Line, ...]
 
 
 class Issued(Fact):
@@ -27,6 +29,7 @@ class Issued(Fact):
     call: CallKind | None = None
     rule: Line
     deadlines: Deadlines
+    provisional: ProvisionalNames | None = None
     kind: Kind
     category: Code
     severity: Severity
@@ -43,6 +46,7 @@ class Changed(Fact):
     status: Status
     round: Round
     deadlines: Deadlines
+    provisional: ProvisionalNames | None = None
     reason: Text = ""
 
 

@@ -44,14 +44,23 @@ class DepartmentDesk:
 
 def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) -> Item | None:
     if isinstance(fact, dispatch.Issued):
-        at = happening.event.time
-        return Item(happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at)
+        at, provisional = happening.event.time, fact.provisional or ()
+        return Item(
+            happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at, provisional=provisional
+        )
     if before is None:
         # A refusal of something said about an incident this department was never called for.
         return None
     match fact:
         case dispatch.Changed():
-            return replace(before, status=fact.status, round=fact.round, deadlines=fact.deadlines, refused="")
+            return replace(
+                before,
+                status=fact.status,
+                round=fact.round,
+                deadlines=fact.deadlines,
+                provisional=fact.provisional or (),
+                refused="",
+            )
         case dispatch.Reminded():
             return replace(before, reminders=before.reminders + 1)
         case dispatch.Refused():

@@ -39,6 +39,9 @@ def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
             yield ESCALATIONS.name, _raised(state, told)
         case entries.ActRefused():
             yield from _refused(told)
+        case entries.Recomputed(department=str(department)):
+            owed = state.obligations[department]
+            yield DISPATCHES.named(department), _stands(owed, owed.status, told)
         case entries.OfDepartment(department=department) if type(told) in _STATUS:
             yield DISPATCHES.named(department), _changed(state.obligations[department], told)
 
@@ -57,6 +60,7 @@ def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:
         call=state.call,
         rule=told.policy.rule,
         deadlines=told.deadlines,
+        provisional=tuple(told.provisional) if told.provisional else None,
         kind=report.kind,
         category=report.category,
         severity=report.severity,
@@ -85,12 +89,16 @@ _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
 def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
     """Say how the obligation stands after this very entry; what has moved on since has the deadlines in its turn."""
     parked = isinstance(told, entries.Granted) and told.request == "parking"
-    status = "parked" if parked else _STATUS[type(told)]
-    stands = (owed.status, owed.round) == (status, told.round)
+    return _stands(owed, "parked" if parked else _STATUS[type(told)], told)
+
+
+def _stands(owed: Obligation, status: dispatch.Status, told: Any) -> dispatch.Changed:
+    clocks = owed.clocks if (owed.status, owed.round) == (status, told.round) else {}
     return dispatch.Changed(
         status=status,
         round=told.round,
-        deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
+        deadlines={name: clock.due_at for name, clock in clocks.items()},
+        provisional=tuple([name for name, clock in clocks.items() if clock.provisional]) or None,
         reason=vars(told).get("reason", ""),
     )
 

@@ -18,6 +18,7 @@ from services.domain import department_acts, street_acts, supervision_acts
 from services.domain.clocks import Due, fire, fire_until
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, Waiting
+from services.domain.provisional import RECOUNT, recount
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
 MOST_WAITING = 50
@@ -67,6 +68,10 @@ def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configurati
     story = Story(configuration, state.id, state, at, cause, who="clock", by="clock")
     if due.name == "wait":
         _give_up(story)
+    elif due.name.startswith(RECOUNT):
+        recount(story)
+        # Even where nothing follows it is written again, with what fires next as it is counted now.
+        story.state = replace(story.now_is)
     else:
         fire(story, due)
     return Decision(story.state, story.entries)

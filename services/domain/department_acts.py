@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas import incident as entries
 from schemas import response
+from services.domain.clocks import approver, debtor
 from services.domain.incident import Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -58,7 +59,8 @@ def _progress(story: Story, owed: Obligation, fact: response.Progressed) -> Verd
 def _resolve(story: Story, owed: Obligation, fact: response.Resolved) -> Verdict:
     if owed.status == "dispatched":
         story.tell_of(entries.Acknowledged, owed.department, owner=owed.owner)
-    deadlines = story.deadlines(confirm=story.configuration.street.confirm)
+    judge = debtor(story.now_is, owed, "confirm", story.configuration)
+    deadlines = story.deadlines(judge, confirm=story.configuration.street.confirm)
     story.tell_of(entries.Resolved, owed.department, note=fact.note, answer=fact.answer, deadlines=deadlines)
     return None
 
@@ -87,7 +89,9 @@ def _request(story: Story, owed: Obligation, request: str, until: Any, reason: s
         request=request,
         until=until,
         reason=reason,
-        deadlines=story.deadlines(approve=story.configuration.street.approve),
+        deadlines=story.deadlines(
+            approver(story.now_is, request, story.configuration), approve=story.configuration.street.approve
+        ),
     )
     return None
 

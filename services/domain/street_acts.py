@@ -39,7 +39,7 @@ def _open(story: Story, street: str, fact: decision.Opened) -> Verdict:
         community=fact.community,
         report=fact.report,
         reported_at=fact.reported_at,
-        deadlines=story.deadlines(decide=story.configuration.street.decide),
+        deadlines=story.deadlines(street, decide=story.configuration.street.decide),
     )
     return None
 
@@ -99,7 +99,7 @@ def dispatch(story: Story, department: str, policy: routing.Policy, note: str = 
         section=story.configuration.directory.is_section(department, state.street),
         owner=story.configuration.owner_of(department),
         policy=story.configuration.frozen(policy),
-        deadlines=story.deadlines(**policy.deadlines),
+        deadlines=story.deadlines(department, **policy.deadlines),
         note=note,
     )
 
@@ -125,7 +125,7 @@ def redispatch(story: Story, owed: Obligation, note: str) -> None:
         section=owed.section,
         owner=owed.owner,
         policy=policy,
-        deadlines=story.deadlines(**durations),
+        deadlines=story.deadlines(owed.department, **durations),
         note=note,
     )
 
@@ -239,7 +239,7 @@ def _send_back(story: Story, state: Incident, fact: decision.SentBack) -> Verdic
             department=owed.department,
             round=owed.round + 1,
             reason=fact.reason,
-            deadlines=story.deadlines(**durations),
+            deadlines=story.deadlines(owed.department, **durations),
         )
     return None
 

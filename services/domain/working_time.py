@@ -8,8 +8,9 @@ Source: the time classes of the 12345 hotline and of the standards of city manag
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cached_property
 from itertools import pairwise
 from typing import Final, Literal, Self, get_args
 
@@ -44,6 +45,11 @@ class Duration:
         if found is None:
             raise ValueError(f"{text!r} is no duration: write one number and one unit, as in 30m, 2h, 7d, 4wh or 5wd")
         return cls(int(found[1]), found[2])  # type: ignore[arg-type]  # the pattern admits only the units
+
+    @property
+    def working(self) -> bool:
+        """Whether it is counted by a calendar."""
+        return self.unit in {"wh", "wd"}
 
     def times(self, factor: int) -> "Duration":
         """This duration so many times over."""
@@ -81,13 +87,17 @@ class Calendar:
     """When the offices of one zone are open: a plain table.
 
     `week` has seven days, Monday first, each with its stretches in order. A `holidays` day is closed; a day of
-    `working_weekends` (调休) is open like the first weekday that opens.
+    `working_weekends` (调休) is open like the first weekday that opens. Nobody has announced yet which days these are
+    after `confirmed_until`; None where the calendar never runs out. `read_from` is the file and line of where it is.
     """
 
     zone: tzinfo
     week: tuple[tuple[Hours, ...], ...] = OFFICE_WEEK
     holidays: frozenset[date] = frozenset()
     working_weekends: frozenset[date] = frozenset()
+    confirmed_until: date | None = None
+    name: str = "default"
+    read_from: tuple[str, int] = field(default=("the configuration", 1), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse with a `ValueError` what never opens or contradicts itself."""
@@ -101,6 +111,18 @@ class Calendar:
         both = self.holidays & self.working_weekends
         if both:
             raise ValueError(f"{min(both)} is both a holiday and a working weekend: keep one of them")
+
+    def __str__(self) -> str:
+        """All of it, in the same words whoever tells it."""
+        days = [sorted(str(day) for day in each) for each in (self.holidays, self.working_weekends)]
+        return f"{self.name} {self.zone} {self.week} {days} {self.confirmed_until}"
+
+    @cached_property
+    def certain_before(self) -> datetime | None:
+        """The first instant, in UTC, that the calendar is not confirmed for; None where it never runs out."""
+        if self.confirmed_until is None:
+            return None
+        return datetime.combine(self.confirmed_until + _ONE_DAY, time(), self.zone).astimezone(UTC)
 
     # Most deadlines fall on the same few days.
     @remembered

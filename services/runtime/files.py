@@ -12,6 +12,8 @@ from typing import Final
 
 import yaml
 
+from services.runtime.public_holidays import public_holidays, source
+
 __all__ = ["Document", "Fault", "read"]
 
 Key = str | int
@@ -56,10 +58,15 @@ class Document:
 
 
 def read(path: Path) -> list[Document]:
-    """Every `*.yaml` and `*.yml` of a folder, by name, or one file; a path that can't be read is an `OSError`."""
-    if not path.is_dir():
-        return [_read_file(path)]
-    return [_read_file(each) for each in sorted(path.iterdir()) if each.suffix in {".yaml", ".yml"}]
+    """Every `*.yaml` and `*.yml` of a folder, by name, or one file; a path that can't be read is an `OSError`.
+
+    Behind them comes the table of the public holidays that they count with, as one more document: it is data like any
+    file's, and with another table it is another configuration.
+    """
+    paths = [path] if not path.is_dir() else [each for each in path.iterdir() if each.suffix in {".yaml", ".yml"}]
+    documents = [_read_file(each) for each in sorted(paths)]
+    table = public_holidays([each.content for each in documents]) if documents else {}
+    return [*documents, Document(source(), table, {})] if table else documents
 
 
 def _read_file(path: Path) -> Document:

@@ -1,0 +1,27 @@
+"""The alarm before a calendar runs out, for operations: at the start, and once a day for as long as nobody acts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.domain.provisional import running_out
+from services.router.handlers import RouterDesk
+from services.runtime.log import get
+from services.runtime.room import Room
+
+A_DAY_S = 86_400
+log = get(__name__)
+
+
+async def warn_of_calendars(room: Room) -> None:
+    """Warn of every calendar that runs out soon or has, at once and each day, for ever."""
+    while True:
+        warn(room)
+        await asyncio.sleep(A_DAY_S)
+
+
+def warn(room: Room) -> None:
+    """Warn of every calendar that runs out within 60 days of the house's time, or has."""
+    desk: RouterDesk = room.desk  # type: ignore[assignment]
+    for problem in running_out(desk.configuration, room.plumbing.clock.now()):
+        log.warning("a calendar runs out", what=problem.what, cure=problem.cure, read_from=problem.file)
