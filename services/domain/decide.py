@@ -53,6 +53,7 @@ def decide_said(state: Incident | None, incident: UUID, said: Said, configuratio
     if isinstance(said.fact, decision.Inspected):
         return _inspected(state, said, configuration)
     story = _story(state, incident, said, configuration)
+    recount(story)
     verdict = _decide(story, said)
     if isinstance(verdict, Unknown):
         _keep(story, said)
@@ -66,10 +67,10 @@ def decide_said(state: Incident | None, incident: UUID, said: Said, configuratio
 def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configuration: Configuration) -> Decision:
     """Decide about a deadline that passed; nothing follows if it no longer runs."""
     story = Story(configuration, state.id, state, at, cause, who="clock", by="clock")
+    recount(story)
     if due.name == "wait":
         _give_up(story)
     elif due.name.startswith(RECOUNT):
-        recount(story)
         # Even where nothing follows it is written again, with what fires next as it is counted now.
         story.state = replace(story.now_is)
     else:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas import incident as entries
-from services.domain.clocks import Due, debtor, next_due_at
+from services.domain.clocks import Due, debtor
 from services.domain.configuration import Configuration
 from services.domain.incident import Clock, Incident, Obligation
 from services.domain.reading import Problem
@@ -21,20 +21,27 @@ ALARM_BEFORE: Final = timedelta(days=60)
 _CURE: Final = "enter the next notice under calendar-days:, or install the release of the library holidays that has it"
 
 
-def counted_by(state: Incident, configuration: Configuration) -> str | None:
-    """Return what a state has to be counted again without, as soon as there are other calendars; None if nothing is.
+def counted_by(state: Incident, configuration: Configuration, next_due_at: datetime | None) -> str | None:
+    """Return the name of the calendars that a state is counted by, where others may count it otherwise; else None.
 
-    That is the name of the calendars it is counted by, where a deadline is provisional, or where what fires next lies
-    beyond what any calendar is confirmed for.
+    That is so where a deadline is provisional, or what fires next lies beyond what some calendar is confirmed for.
     """
     certain_before = configuration.certain_before
-    if certain_before is None or state.ended:
+    if certain_before is None or next_due_at is None:
         return None
-    # What fires next is asked for last: it costs the most, and needn't be known where a deadline is provisional.
-    if any(clock.provisional for _, _, clock in _clocks(state)):
-        return configuration.counted_by
-    due_at = next_due_at(state, configuration)
-    return configuration.counted_by if due_at is not None and due_at >= certain_before else None
+    return configuration.counted_by if next_due_at >= certain_before or _uncertain(state) else None
+
+
+def _uncertain(state: Incident) -> bool:
+    """Whether any deadline is provisional; asked at every decision, so it is written to be quick."""
+    for clock in state.clocks.values():
+        if clock.provisional is not None:
+            return True
+    for owed in state.obligations.values():
+        for clock in owed.clocks.values():
+            if clock.provisional is not None:
+                return True
+    return False
 
 
 def recount_due(state: Incident, configuration: Configuration, at: datetime) -> Due:
@@ -50,8 +57,11 @@ def recount_due(state: Incident, configuration: Configuration, at: datetime) -> 
 def recount(story: Story) -> None:
     """Set the provisional deadlines that have become certain, counted from where they were first counted from.
 
-    One that has passed stays where it was: what was late stays late.
+    Every decision begins with it, or a state could be written as counted by calendars that it was never counted by. A
+    deadline that has passed stays where it was: what was late stays late.
     """
+    if story.state is None or not _uncertain(story.state):
+        return
     found: dict[str | None, dict[str, tuple[datetime, Calendar]]] = {}
     for owed, name, due_at, calendar in _certain(story.now_is, story.configuration, story.at):
         found.setdefault(owed.department if owed else None, {})[name] = due_at, calendar
@@ -62,6 +72,7 @@ def recount(story: Story) -> None:
             round=story.owed_by(department).round if department else 0,
             deadlines={name: due_at for name, (due_at, _) in counted.items()},
             reason="; ".join(dict.fromkeys(_reason(calendar) for _, calendar in counted.values())),
+            who="clock",
             by="rule:calendar",
         )
 
