@@ -220,8 +220,36 @@ def _after_days(calendar: Calendar, start: datetime, days: int) -> datetime:
     begin = _after_hours(calendar, start, timedelta())
     local = begin.astimezone(calendar.zone)
     day = calendar.working_day(local.date(), days)
-    same_time = datetime.combine(day, local.time(), calendar.zone).astimezone(UTC)
-    return _checked(_into_hours(calendar.openings(day), same_time))
+    return _checked(_into_hours(calendar.openings(day), _same_time(day, local)))
+
+
+def _same_time(day: date, local: datetime) -> datetime:
+    """The instant, in UTC, at which the clocks show a local time on another day, so that later is never earlier.
+
+    A time they show for the second time, put back, counts as the last before they were; one they skip, put forward, is
+    when they are.
+    """
+    zone, clock = local.tzinfo, local.time()
+    if local.fold:
+        first = local.replace(fold=0)
+        put_back_at = _changed_at(zone, first.astimezone(UTC), local.astimezone(UTC))
+        clock = (put_back_at - timedelta.resolution + (first.utcoffset() or timedelta())).time()
+    found = datetime.combine(day, clock, zone).astimezone(UTC)
+    if found.astimezone(zone).time() == clock:
+        return found
+    return _changed_at(zone, datetime.combine(day, clock.replace(fold=1), zone).astimezone(UTC), found)
+
+
+def _changed_at(zone: tzinfo | None, before: datetime, after: datetime) -> datetime:
+    """The first instant, in UTC, of those after one and up to another, at which a zone has the offset of the last."""
+    offset = after.astimezone(zone).utcoffset()
+    while after - before > timedelta.resolution:
+        middle = before + (after - before) / 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after
 
 
 def _into_hours(openings: tuple[Opening, ...], instant: datetime) -> datetime:
