@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
+from services.domain.configuration import Configuration
 from services.domain.provisional import running_out
 from services.router.handlers import RouterDesk
 from services.runtime.log import get
@@ -14,14 +16,14 @@ log = get(__name__)
 
 
 async def warn_of_calendars(room: Room) -> None:
-    """Warn of every calendar that runs out soon or has, at once and each day, for ever."""
+    """Warn at once, and once a day, for ever."""
+    desk: RouterDesk = room.desk  # type: ignore[assignment]
     while True:
-        warn(room)
+        warn(desk.configuration, room.plumbing.clock.now())
         await asyncio.sleep(A_DAY_S)
 
 
-def warn(room: Room) -> None:
+def warn(configuration: Configuration, now: datetime) -> None:
     """Warn of every calendar that runs out within 60 days of the house's time, or has."""
-    desk: RouterDesk = room.desk  # type: ignore[assignment]
-    for problem in running_out(desk.configuration, room.plumbing.clock.now()):
+    for problem in running_out(configuration, now):
         log.warning("a calendar runs out", what=problem.what, cure=problem.cure, read_from=problem.file)

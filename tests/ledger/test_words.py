@@ -1,0 +1,38 @@
+"""A history in words: what each entry says, in both languages."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from schemas.incident import Called, Inspected, Recomputed
+from schemas.topics import JOURNAL
+from services.ledger.names import Names
+from services.ledger.queries import Line
+from services.ledger.words import ENTRIES, entry_name, told
+
+AT = datetime(2021, 12, 20, 2, tzinfo=UTC)
+WHY = "the calendar china is confirmed until 2022-12-31"
+
+
+@pytest.mark.parametrize("fact", [fact for fact in JOURNAL.facts if fact is not Inspected], ids=lambda fact: fact.type)
+def test_every_entry_has_a_name_in_both_languages(fact: Any) -> None:
+    """No history shows a name from the wire (a round of inspection is no entry of an incident's)."""
+    assert all(ENTRIES[entry_name(fact.type)])
+
+
+def words(fact: type[Any], **data: Any) -> str:
+    """What an entry of the history says."""
+    return told(Line(2, AT, fact.type, "clock", "rule:calendar", json.dumps(data)), Names())
+
+
+def test_a_provisional_deadline_says_so_and_so_does_its_counting_again() -> None:
+    """Whoever reads the history sees which deadline may still move, and later where it went and why."""
+    since = {"since": "2021-12-20T02:00:00Z", "duration": "40wd"}
+    deadlines = {"overall": "2022-02-17T02:00:00Z", "decide": "2021-12-21T02:00:00Z"}
+    called = words(Called, rules=[], departments=["water"], deadlines=deadlines, provisional={"overall": since})
+    assert "overall ≤ 2022-02-17 10:00 (暂定 provisional)" in called
+    assert called.endswith("decide ≤ 2021-12-21 10:00")
+    again = words(Recomputed, deadlines={"resolve": "2022-01-05T02:00:00Z"}, department="water", round=1, reason=WHY)
+    assert again == f"water · {WHY} · 办结 resolve ≤ 2022-01-05 10:00"
