@@ -55,7 +55,7 @@ def read_calendars(keys: Mapping[str, Place]) -> Calendars:
         country = table.get(DEFAULT_COUNTRY)
         days = _announced(country) if country else _Days()
         _enter(days, OFFICE_WEEK, entered.get("default"))
-        found["default"] = _made("default", keys.get("calendar-days"), ZoneInfo(DEFAULT_ZONE), OFFICE_WEEK, days)
+        found["default"] = _made("default", country, ZoneInfo(DEFAULT_ZONE), OFFICE_WEEK, days)
     for name, place in entered.items():
         if name not in found:
             place.error(f"no calendar is called {name!r}", f"use one of {', '.join(found)}")

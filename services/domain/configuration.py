@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal, cast, get_args
@@ -128,12 +127,6 @@ class Configuration:
     def calendar_of(self, code: str) -> Calendar:
         """The calendar that what a unit owes is counted by: its own, or else its street's, the district's, or any's."""
         return self.calendars.get(self.directory.calendar_of(code), self.calendar)
-
-    @cached_property
-    def certain_before(self) -> datetime | None:
-        """The first instant (UTC) that some calendar is not confirmed for; None where none ever runs out."""
-        ends = [each.certain_before for each in (self.calendar, *self.calendars.values())]
-        return min((each for each in ends if each is not None), default=None)
 
     @cached_property
     def counted_by(self) -> str:

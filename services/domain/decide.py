@@ -71,7 +71,7 @@ def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configurati
     if due.name == "wait":
         _give_up(story)
     elif due.name.startswith(RECOUNT):
-        # Even where nothing follows it is written again, with what fires next as it is counted now.
+        # Even where nothing follows it is written again, so that it is known by which calendars it was counted.
         story.state = replace(story.now_is)
     else:
         fire(story, due)

@@ -15,21 +15,18 @@ from services.domain.reading import Problem
 from services.domain.story import Story
 from services.domain.working_time import Calendar, Duration, add
 
-RECOUNT: Final = "calendar"
-"""The clock that counts again; it runs out when a calendar becomes another one, not at an instant."""
+RECOUNT: Final = "calendar "
+"""How the name begins of the clock that counts again, whatever a rule calls its steps: a code has no blank in it.
+
+It runs out when calendars become others, not at an instant, and their name is the rest of its own.
+"""
 ALARM_BEFORE: Final = timedelta(days=60)
 _CURE: Final = "enter the next notice under calendar-days:, or install the release of the library holidays that has it"
 
 
-def counted_by(state: Incident, configuration: Configuration, next_due_at: datetime | None) -> str | None:
-    """Return the name of the calendars that a state is counted by, where others may count it otherwise; else None.
-
-    That is so where a deadline is provisional, or what fires next lies beyond what some calendar is confirmed for.
-    """
-    certain_before = configuration.certain_before
-    if certain_before is None or next_due_at is None:
-        return None
-    return configuration.counted_by if next_due_at >= certain_before or _uncertain(state) else None
+def counted_by(state: Incident, configuration: Configuration) -> str | None:
+    """Return the name of the calendars that a state with provisional deadlines is counted by; None if it has none."""
+    return configuration.counted_by if _uncertain(state) else None
 
 
 def _uncertain(state: Incident) -> bool:
@@ -47,11 +44,11 @@ def _uncertain(state: Incident) -> bool:
 def recount_due(state: Incident, configuration: Configuration, at: datetime) -> Due:
     """Return the firing that counts a state again at an instant, where it was counted by other calendars.
 
-    Where a deadline becomes certain, that happens once, whoever sees to it and whenever. Where none does, only what
-    fires next is looked at, as often as calendars change, back and forth.
+    Where a deadline becomes certain, that happens once, whoever sees to it and whenever. Where none does, it is only
+    noted by which calendars it was counted, as often as they change, back and forth.
     """
     again = 0 if any(_certain(state, configuration, at)) else int(at.timestamp() * 1_000_000)
-    return Due(at, None, f"{RECOUNT} {configuration.counted_by}", state.version, again)
+    return Due(at, None, f"{RECOUNT}{configuration.counted_by}", state.version, again)
 
 
 def recount(story: Story) -> None:

@@ -17,8 +17,9 @@ log = get(__name__)
 
 async def warn_of_calendars(room: Room) -> None:
     """Warn at once, and once a day, for ever."""
-    desk: RouterDesk = room.desk  # type: ignore[assignment]
     while True:
+        # Asked for each time: with another configuration the room has another desk.
+        desk: RouterDesk = room.desk  # type: ignore[assignment]
         warn(desk.configuration, room.plumbing.clock.now())
         await asyncio.sleep(A_DAY_S)
 

@@ -74,7 +74,8 @@ def show_routes(*, config: Config = None) -> None:
 def check(*, config: Config = None) -> None:
     """Name everything that is wrong, with file, line and cure: errors stop a start, warnings don't."""
     configuration, problems = _read(config)
-    if configuration is not None:
+    # A tree that is tried alone has nobody's calendar.
+    if configuration is not None and configuration.directory.units:
         problems += running_out(configuration, datetime.now(UTC))
     for problem in problems:
         typer.echo(str(problem), err=problem.level == "error")

@@ -30,22 +30,12 @@ def make_states(
             raise RuntimeError("states are written under a configuration")
         return configuration
 
-    asked: Incident | None = None
-    answer: datetime | None = None
-
-    def due(state: Incident) -> datetime | None:
-        nonlocal asked, answer
-        # Both columns need it of one state after the other, and it costs the most.
-        if state is not asked:
-            asked, answer = state, next_due_at(state, known())
-        return answer
-
     return States(
         metadata,
         "incident",
         TypeAdapter(Incident),
-        Derived("next_due_at", DateTime(timezone=True), due, nullable=True),
-        Derived("counted_by", Text(), lambda state: counted_by(state, known(), due(state)), nullable=True),
+        Derived("next_due_at", DateTime(timezone=True), lambda state: next_due_at(state, known()), nullable=True),
+        Derived("counted_by", Text(), lambda state: counted_by(state, known()), nullable=True),
         remembered=remembered,
     )
 

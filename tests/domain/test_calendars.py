@@ -130,6 +130,18 @@ calendar-days:
     assert len(calendar.openings(date(2021, 2, 17))) == len(OFFICE_DAY)
 
 
+def test_the_example_in_the_shipped_file_is_good(write: Change) -> None:
+    """What stands there as a comment can be taken over as it is, and changes nothing about 2021."""
+    shipped = (SHIPPED / "calendar.yaml").read_text(encoding="utf-8")
+    example = [line[1:] for line in shipped.splitlines() if line.startswith("#   ")]
+    assert len(example) == 5
+    calendar = good(write("calendar-days:\n" + "\n".join(example) + "\n")).calendar
+    known = good(parse(read(SHIPPED))).calendar
+    year = [date(2021, 1, 1) + timedelta(days=count) for count in range(365)]
+    assert [calendar.openings(day) for day in year] == [known.openings(day) for day in year]
+    assert calendar.confirmed_until == date(2021, 12, 31)
+
+
 def test_without_a_word_about_calendars_it_is_chinas(tmp_path: Path) -> None:
     """The default is China's calendar with its holidays, 09:00 to 12:00 and 13:00 to 17:00 in Asia/Shanghai."""
     folder = tmp_path / "config"

@@ -118,7 +118,7 @@ def test_it_is_counted_again_exactly_once() -> None:
     assert one == identity(scene.incident, recount_due(scene.now, by(LONG), scene.at + HOUR))
     assert len(recount(scene, by(LONG))) == 2
     assert recount(scene) == []
-    assert counted_by(scene.now, scene.configuration, scene.next_due_at()) is None
+    assert counted_by(scene.now, scene.configuration) is None
 
 
 def test_whatever_is_said_first_finds_them_counted_again() -> None:
@@ -187,30 +187,21 @@ def test_a_provisional_deadline_keeps_its_place_in_an_unparking() -> None:
 def test_a_state_is_found_when_calendars_become_others() -> None:
     """What is certain bears no name of the calendars; what isn't bears theirs, which another day changes."""
     certain, uncertain = by(LONG), by(SHORT)
-    assert counted_by(called(certain).now, certain, local("03-01T14:00")) is None
-    assert counted_by(called(uncertain).now, uncertain, local("03-01T14:00")) == uncertain.counted_by
+    assert counted_by(called(certain).now, certain) is None
+    assert counted_by(called(uncertain).now, uncertain) == uncertain.counted_by
     assert uncertain.counted_by == by(SHORT).counted_by
     assert len({each.counted_by for each in (certain, uncertain, by(SHORT, water=SHORT))}) == 3
 
 
-def test_a_rung_beyond_the_calendar_is_found_too() -> None:
-    """Nothing about the incident is provisional, but what fires next lies among days that nobody knows yet."""
-    scene = Scene(by(SHORT))
-    scene.street(opened())
-    certain, beyond = local("03-10T23:59"), local("03-11T00:00")
-    assert counted_by(scene.now, scene.configuration, certain) is None
-    assert counted_by(scene.now, scene.configuration, beyond) == scene.configuration.counted_by
-
-
-def test_where_nothing_becomes_certain_what_fires_next_is_looked_at_all_the_same() -> None:
+def test_where_nothing_becomes_certain_it_is_noted_by_which_calendars_it_was_counted() -> None:
     """The state is another object, so it is written again, and each time that calendars go back and forth anew."""
-    scene = Scene(by(SHORT))
-    scene.street(opened())
+    scene = called(by(SHORT, "1wd"))
     before = scene.now
-    assert recount(scene, by(LONG)) == []
+    other = by(replace(SHORT, holidays=frozenset({HOLIDAY})))
+    assert recount(scene, other) == []
     assert scene.now == before
     assert scene.now is not before
-    ids = {identity(scene.incident, recount_due(scene.now, by(LONG), scene.at + hours * HOUR)) for hours in range(3)}
+    ids = {identity(scene.incident, recount_due(scene.now, other, scene.at + hours * HOUR)) for hours in range(3)}
     assert len(ids) == 3
 
 
