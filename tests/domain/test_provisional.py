@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas import action, decision, response
 from schemas.dispatch import Changed, Issued
@@ -17,6 +19,7 @@ from services.domain.incident import Clock
 from services.domain.provisional import counted_by, recount_due, running_out
 from services.domain.working_time import Calendar
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, Scene, durations, names, opened
+from tests.domain.test_incident_properties import moments, sensible
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # A Wednesday; the scene begins on Monday the first, at 10:00.
@@ -213,3 +216,29 @@ def test_the_alarm_comes_sixty_days_before(days: int, warned: int) -> None:
     found = running_out(by(calendar, water=replace(calendar, confirmed_until=None, name="water")), now)
     assert len(found) == warned
     assert all(each.level == "warning" and "'city'" in each.what and str(LAST_DAY) in each.what for each in found)
+
+
+@given(st.sampled_from(["water", "river", "care"]), st.lists(st.tuples(st.integers(0, 9), moments), max_size=14))
+def test_once_confirmed_it_is_as_if_the_calendar_had_always_been(
+    category: str, steps: list[tuple[int, timedelta]]
+) -> None:
+    """Whatever was done before, each deadline ends where it would have, and nothing is provisional any more."""
+    early, late = Scene(by(SHORT)), Scene(by(LONG))
+    for scene in (early, late):
+        scene.street(opened(category))
+        for choice, time in steps:
+            if scene.at + time >= local("03-10T17:00"):
+                break
+            acts = list(sensible(scene.state, scene.at))
+            if acts:
+                scene.hear(*acts[choice % len(acts)])
+            scene.pass_(time)
+    recount(early, by(LONG))
+    assert _running(early) == _running(late)
+    assert early.now.status == late.now.status
+    assert counted_by(early.now, early.configuration) is None
+
+
+def _running(scene: Scene) -> dict[str, dict[str, tuple[datetime, int]]]:
+    clocks = {"": scene.now.clocks} | {owed.department: owed.clocks for owed in scene.now.obligations.values()}
+    return {code: {name: (each.due_at, each.fired) for name, each in of.items()} for code, of in clocks.items()}
