@@ -181,7 +181,10 @@ def _changed(before: S, **changes: Any) -> S:
 
 def _clocks(before: Mapping[str, Clock], *ends: str, entry: Any) -> Mapping[str, Clock]:
     kept = {} if "*" in ends else {name: clock for name, clock in before.items() if name not in ends}
-    sets, since, provisional = vars(entry).get("deadlines", {}), entry.version, entry.provisional or {}
+    said = vars(entry)
+    sets, since, provisional = said.get("deadlines", {}), said["version"], said["provisional"]
+    if provisional is None:
+        return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
     return kept | {name: Clock(due_at, since, 0, provisional.get(name)) for name, due_at in sets.items()}
 
 
