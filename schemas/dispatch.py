@@ -14,6 +14,8 @@ Role = Literal["lead", "support"]
 Status = Literal["dispatched", "acknowledged", "parked", "declined", "resolved", "confirmed", "withdrawn"]
 Round = Ordinal
 Deadlines = dict[Line, Instant]
+# Those of the deadlines that may still move, since their calendar is not confirmed that far.
+ProvisionalNames = tuple[Line, ...]
 
 
 class Issued(Fact):
@@ -30,6 +32,7 @@ class Issued(Fact):
     rule: Line
     deadlines: Deadlines
     bound: Flag | None = Field(default=None, description="Set where the department may not decline.")
+    provisional: ProvisionalNames | None = None
     kind: Kind
     category: Code
     severity: Severity
@@ -46,6 +49,7 @@ class Changed(Fact):
     status: Status
     round: Round
     deadlines: Deadlines
+    provisional: ProvisionalNames | None = None
     reason: Text = ""
 
 

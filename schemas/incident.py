@@ -54,6 +54,13 @@ class Approver(Model):
     post: Code
 
 
+class Provisional(Model):
+    """From which instant a deadline is counted, and how long: it ends where its calendar is not confirmed yet."""
+
+    since: Instant
+    duration: Line
+
+
 class Entry(Fact):
     """What every entry carries: `who` spoke (a topic's party, or `clock`), `by` which post or rule."""
 
@@ -64,6 +71,10 @@ class Entry(Fact):
     happened_at: Instant | None = Field(
         default=None,
         description="Set where it isn't the event's own time: it came early, and was heard with what it waited for.",
+    )
+    provisional: dict[Line, Provisional] | None = Field(
+        default=None,
+        description="Those of its deadlines that may still move, by name; they are set again once they are certain.",
     )
 
 
@@ -372,6 +383,17 @@ class Escalated(_OfDeadline):
     type: ClassVar[str] = "whistle.incident.escalated.v1"
 
     post: Code
+
+
+class Recomputed(Entry):
+    """Provisional deadlines were counted again, from the same instants, by a calendar that is confirmed for them."""
+
+    type: ClassVar[str] = "whistle.incident.recomputed.v1"
+
+    department: Code | None = None
+    round: Count = 0
+    deadlines: Deadlines
+    reason: Reason
 
 
 class RemindedByHand(Entry):

@@ -38,9 +38,10 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
         table.add_column(heading, no_wrap=heading == "incident")
     for item in items:
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
+        provisional = any(item.deadlines.get(name) == item.due_at for name in item.provisional)
         table.add_row(
             item.status,
-            late + local(item.due_at, configuration.calendar.zone),
+            late + local(item.due_at, configuration.calendar.zone) + " 暂定 provisional" * provisional,
             item.issued.role,
             str(item.round),
             item.issued.category,
@@ -57,6 +58,7 @@ def _row(item: store.Item) -> dict[str, object]:
         "status": item.status,
         "round": item.round,
         "deadlines": {name: isoformat(at) for name, at in item.deadlines.items()},
+        "provisional": list(item.provisional),
         "refused": item.refused or None,
         "dispatch": item.issued.model_dump(mode="json", exclude_none=True),
     }

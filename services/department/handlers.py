@@ -45,15 +45,23 @@ class DepartmentDesk:
 
 def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) -> Item | None:
     if isinstance(fact, dispatch.Issued):
-        at = happening.event.time
-        return Item(happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at)
+        at, provisional = happening.event.time, fact.provisional or ()
+        return Item(
+            happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at, provisional=provisional
+        )
     if before is None:
         # A refusal of something said about an incident this department was never called for.
         return None
     changes: dict[str, Any] = {}
     match fact:
         case dispatch.Changed():
-            changes = {"status": fact.status, "round": fact.round, "deadlines": fact.deadlines, "refused": ""}
+            changes = {
+                "status": fact.status,
+                "round": fact.round,
+                "deadlines": fact.deadlines,
+                "provisional": fact.provisional or (),
+                "refused": "",
+            }
         case dispatch.LeadNamed():
             role = "lead" if fact.lead == department else "support"
             changes = {"issued": before.issued.model_copy(update={"role": role, "lead": fact.lead})}

@@ -36,7 +36,10 @@ CLOSED: frozenset[Status] = frozenset({"confirmed", "withdrawn"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One obligation of one department, as last told; `refused` is the last word that was not accepted, if any."""
+    """One obligation of one department, as last told; `refused` is the last word that was not accepted, if any.
+
+    `provisional` names the deadlines that may still move, since their calendar is not confirmed that far.
+    """
 
     incident: UUID
     department: str
@@ -47,6 +50,7 @@ class Item:
     issued_at: datetime
     reminders: int = 0
     refused: str = ""
+    provisional: tuple[str, ...] = ()
 
     @property
     def due_at(self) -> datetime | None:

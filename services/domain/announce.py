@@ -44,6 +44,7 @@ def _issued(state: Incident, told: entries.Dispatched) -> Said:
         rule=told.policy.rule,
         deadlines=told.deadlines,
         bound=told.bound,
+        provisional=tuple(told.provisional) if told.provisional else None,
         kind=report.kind,
         category=report.category,
         severity=report.severity,
@@ -94,14 +95,23 @@ _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
 
 def _changed(state: Incident, told: Any) -> Said:
     """Say how the obligation stands after this very entry; what has moved on since has the deadlines in its turn."""
-    owed = state.obligations[told.department]
     parked = isinstance(told, entries.Granted) and told.request == "parking"
-    status = "parked" if parked else _STATUS[type(told)]
-    stands = (owed.status, owed.round) == (status, told.round)
+    yield from _stands(state, told, "parked" if parked else _STATUS[type(told)])
+
+
+def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
+    if told.department:
+        yield from _stands(state, told, state.obligations[told.department].status)
+
+
+def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
+    owed = state.obligations[told.department]
+    clocks = owed.clocks if (owed.status, owed.round) == (status, told.round) else {}
     fact = dispatch.Changed(
         status=status,
         round=told.round,
-        deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
+        deadlines={name: clock.due_at for name, clock in clocks.items()},
+        provisional=tuple([name for name, clock in clocks.items() if clock.provisional]) or None,
         reason=vars(told).get("reason", ""),
     )
     yield DISPATCHES.named(told.department), fact
@@ -179,6 +189,7 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         entries.Reminded: (_reminded,),
         entries.Escalated: (_raised,),
         entries.RemindedByHand: (_reminded_by_hand,),
+        entries.Recomputed: (_recomputed,),
         entries.ActRefused: (_refused,),
     }
 )

@@ -18,7 +18,7 @@ from services.domain.configuration import Configuration
 from services.domain.incident import Clock, Incident, Obligation
 from services.domain.ladder import Ladder, Step
 from services.domain.story import Story
-from services.domain.working_time import Duration
+from services.domain.working_time import Calendar, Duration
 
 BY_ITSELF = frozenset({"close", "review"})
 """Clocks that end a wait by themselves instead of climbing a ladder."""
@@ -91,7 +91,7 @@ def _next_at(
     if name in BY_ITSELF:
         return clock.due_at
     ladder = ladder_of(state, owed, name, configuration)
-    return ladders.next_at(ladder, configuration.calendar, clock.due_at, clock.fired)
+    return ladders.next_at(ladder, _calendar_of(state, owed, name, configuration), clock.due_at, clock.fired)
 
 
 def debtor(state: Incident, owed: Obligation | None, name: str) -> str:
@@ -103,6 +103,10 @@ def debtor(state: Incident, owed: Obligation | None, name: str) -> str:
     if name == "confirm" and owed.section:
         return state.community
     return state.street if name in OF_THE_STREET else owed.department
+
+
+def _calendar_of(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> Calendar:
+    return configuration.calendar_of(debtor(state, owed, name))
 
 
 def ladder_of(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> Ladder:
@@ -158,8 +162,9 @@ def fire(story: Story, due: Due) -> None:
         story.tell(entries.Closed, **_by_itself(owed))
     elif due.name == "review" and owed:
         # From the review date itself: whoever looks late moves nothing.
-        resolve = story.after(Duration.parse(owed.policy.durations["resolve"]), since=due.at)
-        story.tell_of(entries.Unparked, owed.department, deadlines={"resolve": resolve}, **_by_itself(owed))
+        resolve = Duration.parse(owed.policy.durations["resolve"])
+        deadlines = story.deadlines(owed.department, due.at, resolve=resolve)
+        story.tell_of(entries.Unparked, owed.department, deadlines=deadlines, **_by_itself(owed))
     else:
         _climb(story, owed, due.name, clock)
 
@@ -172,7 +177,8 @@ def _by_itself(owed: Obligation | None) -> Mapping[str, str]:
 def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> None:
     """Climb to the highest rung that is due; the ones below it that came due in the same silence are skipped."""
     ladder = ladder_of(story.now_is, owed, name, story.configuration)
-    steps = ladders.due_steps(ladder, story.configuration.calendar, clock.due_at, clock.fired, story.at)
+    calendar = _calendar_of(story.now_is, owed, name, story.configuration)
+    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at)
     *skipped, highest = (index for index, _ in steps)
     fields = {
         "deadline": name,

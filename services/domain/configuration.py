@@ -7,16 +7,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, time
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal, cast, get_args
-from zoneinfo import ZoneInfo
 
 from schemas import incident as entries
 from schemas.decision import CallKind
 from schemas.response import Owner
 from services.domain import routing
 from services.domain.approvals import DEFAULT_APPROVALS, Approvals
+from services.domain.calendar_reading import Calendars, read_calendars
 from services.domain.checking import check
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
@@ -26,7 +26,7 @@ from services.domain.reading import Document, Place, Problem
 from services.domain.routing import Plan, Policy, Route
 from services.domain.tree_reading import TreeReader
 from services.domain.whistles import DEFAULT_WHISTLES, Whistle, Whistles
-from services.domain.working_time import OFFICE_WEEK, Calendar, Duration, Hours
+from services.domain.working_time import Calendar, Duration
 
 __all__ = [
     "Configuration",
@@ -46,7 +46,6 @@ __all__ = [
 Side = Literal["street", "district", "community", "section"]
 Labels = tuple[tuple[str, str], ...]
 
-DEFAULT_ZONE: Final = "Asia/Shanghai"
 _SIDES: Final[tuple[str, ...]] = get_args(Side)
 _SIDE_OF: Final[Mapping[Level, Side]] = MappingProxyType(
     {
@@ -69,6 +68,9 @@ _TOP: Final = (
     "whistles",
     "approvals",
     "calendar",
+    "calendars",
+    "calendar-days",
+    "public-holidays",
     # What the configuration is tried with may lie beside it, and is no part of it.
     _CASES,
 )
@@ -84,7 +86,6 @@ _NEEDED: Final = (
     "approvals",
 )
 _POLICY: Final = ("decide", "confirm", "answer", "close", "approve", "lead", "wait")
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # What an operator's own tree has where its root sets nothing.
 _DEFAULT_ROOT: Final = Route(
     "root", deadlines={"acknowledge": Duration(4, "wh"), "resolve": Duration(5, "wd")}, ladder="district"
@@ -124,7 +125,8 @@ DEFAULT_STREET_POLICY: Final = StreetPolicy(
 class Configuration:
     """Everything configured; `version` names its content, however it is laid out in files or commented.
 
-    `owed_by` names the ladder of each side that may owe, `whistles` are the limits of each kind of call.
+    `owed_by` names the ladder of each side that may owe, `whistles` are the limits of each kind of call, and `calendar`
+    is that of whoever names none of `calendars`.
     """
 
     version: str
@@ -136,6 +138,20 @@ class Configuration:
     whistles: Whistles = field(hash=False)
     approvals: Approvals
     calendar: Calendar = field(hash=False)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict, hash=False)
+
+    # It is asked for each deadline, and by each rung of a ladder.
+    @remembered
+    def calendar_of(self, code: str) -> Calendar:
+        """The calendar that what a unit owes is counted by: its own, or else its street's, the district's, or any's."""
+        return self.calendars.get(self.directory.calendar_of(code), self.calendar)
+
+    @cached_property
+    def counted_by(self) -> str:
+        """Name what working time is counted by, all calendars together: with any other day it is another name."""
+        goes_by = [f"{unit.code} {unit.calendar}" for unit in self.directory.units.values() if unit.calendar]
+        told = [str(self.calendar), *(str(each) for each in self.calendars.values()), *goes_by]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
     def plan(self, labels: Mapping[str, str]) -> Plan:
         """Who owes, by which rules, with the ladder of whoever owes where a rule names none."""
@@ -208,7 +224,8 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
         for key in _NEEDED
         if key not in keys
     )
-    directory = _directory(keys)
+    calendars = read_calendars(keys)
+    directory = _directory(keys, calendars)
     ladders = _ladders(keys["ladders"]) if "ladders" in keys else {}
     owed_by = _owed_by(keys["owed-by"], ladders) if "owed-by" in keys else {}
     reader = TreeReader(directory, frozenset(ladders))
@@ -216,29 +233,39 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     street = _street_policy(keys["street-policy"]) if "street-policy" in keys else DEFAULT_STREET_POLICY
     whistles = read_whistles(keys["whistles"]) if "whistles" in keys else DEFAULT_WHISTLES
     approvals = read_approvals(keys["approvals"]) if "approvals" in keys else DEFAULT_APPROVALS
-    calendar = _calendar(keys.get("calendar"))
     if "ladders" in keys:
         _warn_of_empty_posts(keys, directory, ladders, owed_by)
     problems.sort()
     if any(problem.level == "error" for problem in problems):
         return None, problems
     version = _version(documents)
-    configuration = Configuration(version, directory, tree, ladders, owed_by, street, whistles, approvals, calendar)
+    configuration = Configuration(
+        version,
+        directory,
+        tree,
+        ladders,
+        owed_by,
+        street,
+        whistles,
+        approvals,
+        calendars.default,
+        calendars.by_name,
+    )
     check(keys, configuration)
     problems.sort()
     return configuration, problems
 
 
-def parse_tree(document: Document) -> tuple[Configuration | None, list[Problem]]:
+def parse_tree(document: Document, *tables: Document) -> tuple[Configuration | None, list[Problem]]:
     """A configuration of nothing but a `route:` tree, to be tried before it is real.
 
     Its departments and ladders need not exist, and what its root doesn't set has a default: `4wh` to acknowledge, `5wd`
-    to resolve, and the ladder `district`.
+    to resolve, and the ladder `district`. Behind the file come the tables that nobody wrote, if any.
     """
     problems: list[Problem] = []
-    keys = _top([document], problems)
+    keys = _top([document, *tables], problems)
     for key, place in keys.items():
-        if key != "route":
+        if key != "route" and place.document is document:
             place.error(f"{key!r} stands beside a tree that is tried alone", "give the folder with all the files")
     if "route" not in keys and not problems:
         problems.append(
@@ -250,7 +277,7 @@ def parse_tree(document: Document) -> tuple[Configuration | None, list[Problem]]
         return None, problems
     return (
         Configuration(
-            version=_version([document]),
+            version=_version([document, *tables]),
             directory=Directory(),
             routes=tree,
             ladders={},
@@ -258,7 +285,7 @@ def parse_tree(document: Document) -> tuple[Configuration | None, list[Problem]]
             street=DEFAULT_STREET_POLICY,
             whistles=DEFAULT_WHISTLES,
             approvals=DEFAULT_APPROVALS,
-            calendar=_calendar(None),
+            calendar=read_calendars(keys).default,
         ),
         problems,
     )
@@ -292,26 +319,26 @@ def _top(documents: Iterable[Document], problems: list[Problem]) -> dict[str, Pl
 # ----------------------------------------------------------------------------------------------------------- directory
 
 
-def _directory(keys: Mapping[str, Place]) -> Directory:
+def _directory(keys: Mapping[str, Place], calendars: Calendars) -> Directory:
     units: dict[str, Unit] = {}
     if "district" in keys:
-        _unit(keys["district"], "district", "", units)
+        _unit(keys["district"], "district", "", units, calendars)
     for street in keys["streets"].items() if "streets" in keys else ():
-        code = _unit(street, "street", "", units)
+        code = _unit(street, "street", "", units, calendars)
         inside = street.keys()
         for community in inside["communities"].items() if "communities" in inside else ():
-            _unit(community, "community", code, units)
+            _unit(community, "community", code, units, calendars)
         for section in inside["sections"].items() if "sections" in inside else ():
-            _unit(section, "section", code, units)
+            _unit(section, "section", code, units, calendars)
     for department in keys["departments"].items() if "departments" in keys else ():
-        _unit(department, "department", "", units)
+        _unit(department, "department", "", units, calendars)
     return Directory(units)
 
 
-def _unit(place: Place, level: Level, street: str, units: dict[str, Unit]) -> str:
+def _unit(place: Place, level: Level, street: str, units: dict[str, Unit], calendars: Calendars) -> str:
     """Read a unit into `units`; its code, empty when it has none."""
     more = {"street": ("communities", "sections"), "community": ("estates",)}.get(level, ())
-    keys = place.keys(("code", "name", "posts", *more))
+    keys = place.keys(("code", "name", "posts", "calendar", *more))
     code = keys["code"].code() if "code" in keys else ""
     if "code" not in keys:
         place.error(f"a {level} has no code", "write code: and a short name in small letters")
@@ -327,7 +354,8 @@ def _unit(place: Place, level: Level, street: str, units: dict[str, Unit]) -> st
     if code:
         estates = tuple(each.text() for each in keys["estates"].items()) if "estates" in keys else ()
         name = keys["name"].text() if "name" in keys else code
-        units[code] = Unit(code, name, level, code if level == "street" else street, posts, estates)
+        calendar = calendars.named(keys["calendar"]) if "calendar" in keys else ""
+        units[code] = Unit(code, name, level, code if level == "street" else street, posts, estates, calendar)
     return code
 
 
@@ -401,7 +429,7 @@ def _warn_of_empty_posts(
                 at.warn(f"the post {step.post!r} is held by nobody for {', '.join(empty)}", cure)
 
 
-# -------------------------------------------------------------------------------------------------- policy and calendar
+# -------------------------------------------------------------------------------------------------------------- policy
 
 
 def _street_policy(place: Place) -> StreetPolicy:
@@ -410,54 +438,3 @@ def _street_policy(place: Place) -> StreetPolicy:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")
     return replace(DEFAULT_STREET_POLICY, **{name: each.duration() for name, each in keys.items()})
-
-
-def _calendar(place: Place | None) -> Calendar:
-    """The calendar; where nothing is set, Monday to Friday, 09:00 to 12:00 and 13:00 to 17:00, in Asia/Shanghai."""
-    default = Calendar(ZoneInfo(DEFAULT_ZONE))
-    if place is None:
-        return default
-    keys = place.keys(("zone", "office-hours", "holidays", "working-weekends"))
-    zone = default.zone
-    if "zone" in keys:
-        try:
-            zone = ZoneInfo(keys["zone"].text())
-        except (ValueError, OSError, KeyError):
-            keys["zone"].error(f"no time zone is called {keys['zone'].value!r}", "write one as in Asia/Shanghai")
-    week = _week(keys["office-hours"]) if "office-hours" in keys else OFFICE_WEEK
-    try:
-        return Calendar(
-            zone,
-            week,
-            _dates(keys["holidays"]) if "holidays" in keys else frozenset(),
-            _dates(keys["working-weekends"]) if "working-weekends" in keys else frozenset(),
-        )
-    except ValueError as error:
-        place.error(str(error).partition(":")[0], str(error).partition(": ")[2] or "mend the calendar")
-        return default
-
-
-def _week(place: Place) -> tuple[tuple[Hours, ...], ...]:
-    keys = place.keys(_DAYS)
-    return tuple(tuple(_hours(keys[day])) if day in keys else () for day in _DAYS)
-
-
-def _hours(place: Place) -> list[Hours]:
-    found = []
-    for each in place.items():
-        start, _, end = str(each.value).partition("-")
-        try:
-            found.append(Hours(time.fromisoformat(start.strip()), time.fromisoformat(end.strip())))
-        except ValueError:
-            each.error(f"{each.value!r} are no office hours", "write them as in 09:00-12:00")
-    return found
-
-
-def _dates(place: Place) -> frozenset[date]:
-    found = set()
-    for each in place.items():
-        try:
-            found.add(date.fromisoformat(str(each.value)))
-        except ValueError:
-            each.error(f"{each.value!r} is no date", "write it as in 2021-10-01")
-    return frozenset(found)

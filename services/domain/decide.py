@@ -18,6 +18,7 @@ from services.domain import department_acts, street_acts, supervision_acts
 from services.domain.clocks import Due, fire, fire_until
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, Waiting
+from services.domain.provisional import RECOUNT, recount
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
 MOST_WAITING = 50
@@ -52,6 +53,7 @@ def decide_said(state: Incident | None, incident: UUID, said: Said, configuratio
     if isinstance(said.fact, decision.Inspected):
         return _inspected(state, said, configuration)
     story = _story(state, incident, said, configuration)
+    recount(story)
     verdict = _decide(story, said)
     if isinstance(verdict, Unknown):
         _keep(story, said)
@@ -65,8 +67,12 @@ def decide_said(state: Incident | None, incident: UUID, said: Said, configuratio
 def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configuration: Configuration) -> Decision:
     """Decide about a deadline that passed; nothing follows if it no longer runs."""
     story = Story(configuration, state.id, state, at, cause, who="clock", by="clock")
+    recount(story)
     if due.name == "wait":
         _give_up(story)
+    elif due.name.startswith(RECOUNT):
+        # Even where nothing follows it is written again, so that it is known by which calendars it was counted.
+        story.state = replace(story.now_is)
     else:
         fire(story, due)
     return Decision(story.state, story.entries)

@@ -13,6 +13,7 @@ from schemas import response
 from schemas.decision import Request
 from schemas.event import isoformat
 from services.domain.approvals import Approval
+from services.domain.clocks import debtor
 from services.domain.dispatching import seek_lead
 from services.domain.incident import Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
@@ -87,7 +88,8 @@ def _progress(story: Story, owed: Obligation, fact: response.Progressed) -> Verd
 def _resolve(story: Story, owed: Obligation, fact: response.Resolved) -> Verdict:
     if owed.status == "dispatched":
         story.tell_of(entries.Acknowledged, owed.department, owner=owed.owner)
-    deadlines = story.deadlines(confirm=story.configuration.street.confirm)
+    judge = debtor(story.now_is, owed, "confirm")
+    deadlines = story.deadlines(judge, confirm=story.configuration.street.confirm)
     story.tell_of(entries.Resolved, owed.department, note=fact.note, answer=fact.answer, deadlines=deadlines)
     return None
 
@@ -113,15 +115,16 @@ def _request(story: Story, owed: Obligation, request: Request, until: datetime, 
         return refusal
     approver = story.configuration.approvals.needed(request, owed.extensions)
     district = story.configuration.directory.district
+    unit = district.code if approver.party == "supervision" and district else story.now_is.street
     story.tell_of(
         entries.Requested,
         owed.department,
         request=request,
         until=until,
         reason=reason,
-        unit=district.code if approver.party == "supervision" and district else story.now_is.street,
+        unit=unit,
         approver=approver,
-        deadlines=story.deadlines(approve=story.configuration.street.approve),
+        deadlines=story.deadlines(unit, approve=story.configuration.street.approve),
     )
     return None
 

@@ -21,7 +21,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A part of the administration; `street` is the street of a community or section, a street's own, or else empty."""
+    """A part of the administration; `street` is the street of a community or section, a street's own, or else empty.
+
+    `calendar` is the name of the one it works by, empty where that is the one of the units above it.
+    """
 
     code: str
     name: str
@@ -29,6 +32,7 @@ class Unit:
     street: str = ""
     posts: Mapping[str, str] = field(default_factory=dict, hash=False)
     estates: tuple[str, ...] = ()
+    calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ class Directory:
             if post in unit.posts:
                 return Holder(post, unit.code, unit.posts[post])
         return None
+
+    def calendar_of(self, code: str) -> str:
+        """The name of the calendar that a unit, its street or the district works by; empty if none names any."""
+        return next((unit.calendar for unit in self._upward(code) if unit.calendar), "")
 
     def _upward(self, code: str) -> Iterator[Unit]:
         unit = self.units.get(code)

@@ -49,7 +49,7 @@ def dispatch(
         section=story.configuration.directory.is_section(department, state.street),
         owner=story.configuration.owner_of(department),
         policy=story.configuration.frozen(policy),
-        deadlines=story.deadlines(**policy.deadlines) | ({"resolve": resolve_by} if resolve_by else {}),
+        deadlines=story.deadlines(department, **policy.deadlines) | ({"resolve": resolve_by} if resolve_by else {}),
         note=note,
         **fields,
     )
@@ -67,7 +67,7 @@ def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None
         section=owed.section,
         owner=owed.owner,
         policy=policy,
-        deadlines=story.deadlines(**durations),
+        deadlines=story.deadlines(owed.department, **durations),
         note=note,
         **fields,
     )
@@ -101,7 +101,7 @@ def seek_lead(story: Story) -> None:
         by=_FIRST,
         unit=district.code,
         post=story.configuration.approvals.ranks[-1].post,
-        deadlines=story.deadlines(lead=story.configuration.street.lead),
+        deadlines=story.deadlines(district.code, lead=story.configuration.street.lead),
     )
     first = called[0]
     _pass_lead(story, first.department, "all who were called have declined: the first leads", bound=True)

@@ -16,7 +16,7 @@ from schemas import incident as entries
 from schemas.decision import CallKind, Inspected, Request
 from schemas.dispatch import Role
 from schemas.dispatch import Status as ObligationStatus
-from schemas.incident import Approver, Entry, Policy, Status
+from schemas.incident import Approver, Entry, Policy, Provisional, Status
 from schemas.report import Raised
 from schemas.response import Owner
 
@@ -26,11 +26,15 @@ DONE: frozenset[ObligationStatus] = frozenset({"confirmed", "withdrawn"})
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A deadline that runs: `fired` rungs of its ladder have been climbed; `since` is the version that set it."""
+    """A deadline that runs: `fired` rungs of its ladder have been climbed; `since` is the version that set it.
+
+    It is `provisional` where its calendar is not confirmed for it yet.
+    """
 
     due_at: datetime
     since: int
     fired: int = 0
+    provisional: Provisional | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,23 +193,25 @@ def _changed(before: S, **changes: Any) -> S:
     return after
 
 
-def _clocks(before: Mapping[str, Clock], *ends: str, sets: Mapping[str, datetime], since: int) -> Mapping[str, Clock]:
+def _clocks(before: Mapping[str, Clock], *ends: str, entry: Any) -> Mapping[str, Clock]:
     kept = {} if "*" in ends else {name: clock for name, clock in before.items() if name not in ends}
-    return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
+    said = vars(entry)
+    sets, since, provisional = said.get("deadlines", {}), said["version"], said["provisional"]
+    if provisional is None:
+        return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
+    return kept | {name: Clock(due_at, since, 0, provisional.get(name)) for name, due_at in sets.items()}
 
 
 def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Changes:
     """Move the incident to a status, ending some of its own clocks and setting those of the entry."""
-    deadlines = vars(entry).get("deadlines", {})
-    clocks = _clocks(state.clocks, *ends, sets=deadlines, since=entry.version)
+    clocks = _clocks(state.clocks, *ends, entry=entry)
     return {"status": status, "clocks": clocks, **changes}
 
 
 def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Changes:
     """Change one obligation, ending some of its clocks (`*` means all) and setting those of the entry."""
     owed = state.obligations[entry.department]
-    deadlines = vars(entry).get("deadlines", {})
-    clocks = _clocks(owed.clocks, *ends, sets=deadlines, since=entry.version)
+    clocks = _clocks(owed.clocks, *ends, entry=entry)
     return _with(state, _changed(owed, clocks=clocks, **changes))
 
 
@@ -253,7 +259,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         dispatched_at=before.dispatched_at if before else at,
         extensions=before.extensions if before else 0,
         bound=bool(entry.bound),
-        clocks=_clocks({}, sets=entry.deadlines, since=entry.version),
+        clocks=_clocks({}, entry=entry),
         late=before.late if before else (),
         acknowledged_at=before.acknowledged_at if before else None,
         # What was confirmed is dispatched again only where the incident was reopened.
@@ -268,14 +274,14 @@ def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -
 
 
 def _lead_sought(state: Incident, entry: entries.LeadSought, _at: datetime) -> Changes:
-    return {"naming": entry.unit, "clocks": _clocks(state.clocks, sets=entry.deadlines, since=entry.version)}
+    return {"naming": entry.unit, "clocks": _clocks(state.clocks, entry=entry)}
 
 
 def _lead_named(state: Incident, entry: entries.LeadNamed, _at: datetime) -> Changes:
     obligations = {name: _led(owed, entry) for name, owed in state.obligations.items()}
     # One that only keeps the lead until it is named ends no search for it.
     ends = () if entry.by.startswith("rule:") else ("lead",)
-    return {"obligations": obligations, "clocks": _clocks(state.clocks, *ends, sets={}, since=entry.version)}
+    return {"obligations": obligations, "clocks": _clocks(state.clocks, *ends, entry=entry)}
 
 
 def _led(owed: Obligation, entry: entries.LeadNamed) -> Obligation:
@@ -389,6 +395,20 @@ def _fired(state: Incident, entry: Any, _at: datetime) -> Changes:
     return {**after, "escalations": escalated}
 
 
+def _recomputed(state: Incident, entry: entries.Recomputed, _at: datetime) -> Changes:
+    if entry.department is None:
+        return {"clocks": _firm(state.clocks, entry)}
+    owed = state.obligations[entry.department]
+    return _with(state, _changed(owed, clocks=_firm(owed.clocks, entry)))
+
+
+def _firm(clocks: Mapping[str, Clock], entry: entries.Recomputed) -> Mapping[str, Clock]:
+    """Set clocks that have become certain; one that stays where it was goes on as the same."""
+    moved = {name: due_at for name, due_at in entry.deadlines.items() if clocks[name].due_at != due_at}
+    same = {name: replace(clocks[name], provisional=None) for name in entry.deadlines if name not in moved}
+    return {**clocks, **same, **{name: Clock(due_at, entry.version) for name, due_at in moved.items()}}
+
+
 def _climb(clocks: Mapping[str, Clock], entry: Any) -> Mapping[str, Clock]:
     clock = clocks.get(entry.deadline)
     # A reminder by hand is about no clock of its own.
@@ -433,5 +453,6 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.Closed: _closed,
         entries.Reminded: _fired,
         entries.Escalated: _fired,
+        entries.Recomputed: _recomputed,
     }
 )

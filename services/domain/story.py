@@ -1,11 +1,12 @@
 """One more chapter of an incident: collects the entries that a decision makes, folding each as it is told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from schemas.incident import Entry
+from schemas.incident import Entry, Provisional
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, Obligation, evolve
 from services.domain.working_time import Duration, add
@@ -31,7 +32,8 @@ Verdict = Refusal | Unknown | None
 class Story:
     """A decision in the making, about one incident at one instant (UTC), under one configuration.
 
-    `early`: it had to wait, and its instant is not that of the event it is told in, so its entries say it.
+    `early`: it had to wait, and its instant is not that of the event it is told in, so its entries say it. `uncertain`
+    are the deadlines that were counted beyond what is confirmed, for the entry that sets them.
     """
 
     configuration: Configuration
@@ -43,6 +45,7 @@ class Story:
     by: str
     early: bool = False
     entries: list[Entry] = field(default_factory=list)
+    uncertain: dict[str, tuple[datetime, Provisional]] = field(default_factory=dict)
 
     @property
     def now_is(self) -> Incident:
@@ -58,6 +61,8 @@ class Story:
         before = self.now_is
         if self.early:
             fields["happened_at"] = self.at
+        if self.uncertain and "deadlines" in fields:
+            fields["provisional"] = self._provisional(fields["deadlines"]) or None
         head = {"version": before.version + 1, "cause": self.cause, "who": self.who, "by": self.by}
         entry = entry_type(**{**head, **fields})
         self.state = evolve(before, self.incident, entry, self.at)
@@ -67,14 +72,29 @@ class Story:
         """Add an entry about one obligation, in its current round."""
         self.tell(entry_type, **({"department": department, "round": self.owed_by(department).round} | fields))
 
-    def after(self, duration: Duration, since: datetime | None = None) -> datetime:
-        """Return the instant a duration after this one, or after another; UTC."""
-        return add(self.configuration.calendar, since or self.at, duration)
+    def _provisional(self, deadlines: Mapping[str, datetime]) -> dict[str, Provisional]:
+        """Return which of an entry's deadlines were counted beyond what is confirmed."""
+        found = {name: each for name, (due_at, each) in self.uncertain.items() if deadlines.get(name) == due_at}
+        self.uncertain = {name: each for name, each in self.uncertain.items() if name not in found}
+        return found
 
-    def deadlines(self, **durations: Duration) -> dict[str, datetime]:
-        """Return named deadlines, counted from this instant."""
-        calendar, at = self.configuration.calendar, self.at
-        return {name: add(calendar, at, duration) for name, duration in durations.items()}
+    def after(self, duration: Duration, since: datetime | None = None) -> datetime:
+        """Return the instant a duration after this one, or after another, by the street's calendar; UTC."""
+        return add(self.configuration.calendar_of(self.now_is.street), since or self.at, duration)
+
+    def deadlines(
+        self, unit: str | None = None, since: datetime | None = None, /, **durations: Duration
+    ) -> dict[str, datetime]:
+        """Return named deadlines of a unit, or of the street, counted from this instant, or from another; UTC."""
+        calendar = self.configuration.calendar_of(unit or self.now_is.street)
+        start = since or self.at
+        found = {name: add(calendar, start, duration) for name, duration in durations.items()}
+        certain_before = calendar.certain_before
+        if certain_before is not None:
+            for name, due_at in found.items():
+                if due_at >= certain_before and durations[name].working:
+                    self.uncertain[name] = due_at, Provisional(since=start, duration=str(durations[name]))
+        return found
 
     def labels(self, call: str | None) -> dict[str, str]:
         """Return what the routes look at."""

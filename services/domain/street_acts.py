@@ -41,7 +41,7 @@ def _open(story: Story, street: str, fact: decision.Opened) -> Verdict:
         community=fact.community,
         report=fact.report,
         reported_at=fact.reported_at,
-        deadlines=story.deadlines(decide=story.configuration.street.decide),
+        deadlines=story.deadlines(street, decide=story.configuration.street.decide),
     )
     return None
 
@@ -247,7 +247,7 @@ def _send_back(story: Story, state: Incident, fact: decision.SentBack) -> Verdic
             department=owed.department,
             round=owed.round + 1,
             reason=fact.reason,
-            deadlines=story.deadlines(**durations),
+            deadlines=story.deadlines(owed.department, **durations),
         )
     return None
 

@@ -8,8 +8,9 @@ Source: the time classes of the 12345 hotline and of the standards of city manag
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cached_property
 from itertools import pairwise
 from typing import Final, Literal, Self, get_args
 
@@ -44,6 +45,11 @@ class Duration:
         if found is None:
             raise ValueError(f"{text!r} is no duration: write one number and one unit, as in 30m, 2h, 7d, 4wh or 5wd")
         return cls(int(found[1]), found[2])  # type: ignore[arg-type]  # the pattern admits only the units
+
+    @property
+    def working(self) -> bool:
+        """Whether it is counted by a calendar."""
+        return self.unit in {"wh", "wd"}
 
     def times(self, factor: int) -> "Duration":
         """This duration so many times over."""
@@ -81,13 +87,17 @@ class Calendar:
     """When the offices of one zone are open: a plain table.
 
     `week` has seven days, Monday first, each with its stretches in order. A `holidays` day is closed; a day of
-    `working_weekends` (调休) is open like the first weekday that opens.
+    `working_weekends` (调休) is open like the first weekday that opens. Nobody has announced yet which days these are
+    after `confirmed_until`; None where the calendar never runs out. `read_from` is the file and line of where it is.
     """
 
     zone: tzinfo
     week: tuple[tuple[Hours, ...], ...] = OFFICE_WEEK
     holidays: frozenset[date] = frozenset()
     working_weekends: frozenset[date] = frozenset()
+    confirmed_until: date | None = None
+    name: str = "default"
+    read_from: tuple[str, int] = field(default=("the configuration", 1), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse with a `ValueError` what never opens or contradicts itself."""
@@ -101,6 +111,18 @@ class Calendar:
         both = self.holidays & self.working_weekends
         if both:
             raise ValueError(f"{min(both)} is both a holiday and a working weekend: keep one of them")
+
+    def __str__(self) -> str:
+        """All of it, in the same words whoever tells it."""
+        days = [sorted(str(day) for day in each) for each in (self.holidays, self.working_weekends)]
+        return f"{self.name} {self.zone} {self.week} {days} {self.confirmed_until}"
+
+    @cached_property
+    def certain_before(self) -> datetime | None:
+        """The first instant, in UTC, that the calendar is not confirmed for; None where it never runs out."""
+        if self.confirmed_until is None:
+            return None
+        return datetime.combine(self.confirmed_until + _ONE_DAY, time(), self.zone).astimezone(UTC)
 
     # Most deadlines fall on the same few days.
     @remembered
@@ -198,8 +220,36 @@ def _after_days(calendar: Calendar, start: datetime, days: int) -> datetime:
     begin = _after_hours(calendar, start, timedelta())
     local = begin.astimezone(calendar.zone)
     day = calendar.working_day(local.date(), days)
-    same_time = datetime.combine(day, local.time(), calendar.zone).astimezone(UTC)
-    return _checked(_into_hours(calendar.openings(day), same_time))
+    return _checked(_into_hours(calendar.openings(day), _same_time(day, local)))
+
+
+def _same_time(day: date, local: datetime) -> datetime:
+    """The instant, in UTC, at which the clocks show a local time on another day, so that later is never earlier.
+
+    A time they show for the second time, put back, counts as the last before they were; one they skip, put forward, is
+    when they are.
+    """
+    zone, clock = local.tzinfo, local.time()
+    if local.fold:
+        first = local.replace(fold=0)
+        put_back_at = _changed_at(zone, first.astimezone(UTC), local.astimezone(UTC))
+        clock = (put_back_at - timedelta.resolution + (first.utcoffset() or timedelta())).time()
+    found = datetime.combine(day, clock, zone).astimezone(UTC)
+    if found.astimezone(zone).time() == clock:
+        return found
+    return _changed_at(zone, datetime.combine(day, clock.replace(fold=1), zone).astimezone(UTC), found)
+
+
+def _changed_at(zone: tzinfo | None, before: datetime, after: datetime) -> datetime:
+    """The first instant, in UTC, of those after one and up to another, at which a zone has the offset of the last."""
+    offset = after.astimezone(zone).utcoffset()
+    while after - before > timedelta.resolution:
+        middle = before + (after - before) / 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after
 
 
 def _into_hours(openings: tuple[Opening, ...], instant: datetime) -> datetime:

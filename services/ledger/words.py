@@ -133,6 +133,7 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "closed": ("结案", "closed"),
         "reminded": ("催办", "reminded"),
         "escalated": ("升级", "escalated"),
+        "recomputed": ("时限重新核定", "recomputed"),
         "reminded_by_hand": ("人工催办", "reminded by hand"),
         "act_refused": ("未予采纳", "act refused"),
     }
@@ -198,8 +199,10 @@ def told(line: Line, names: Names) -> str:
 def _common(data: Data, names: Names) -> list[str]:
     """Return what many entries have: reason, note, answer, and the deadlines they set."""
     texts = [str(data[key]) for key in ("reason", "note", "answer") if data.get(key)]
+    provisional = data.get("provisional") or {}
     limits = [
         f"{both(DEADLINES, name)} ≤ {names.local(datetime.fromisoformat(due_at))}"
+        + " (暂定 provisional)" * (name in provisional)
         for name, due_at in (data.get("deadlines") or {}).items()
     ]
     return [*texts, *limits]

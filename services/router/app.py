@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas.topics import ACTIONS, DECISIONS, RESPONSES
 from services.domain.configuration import Configuration
 from services.router import reckoning
+from services.router.alarm import warn_of_calendars
 from services.router.handlers import RouterDesk
 from services.router.store import journal
 from services.runtime.room import Room
@@ -21,5 +22,5 @@ def make(settings: Settings, configuration: Configuration) -> Room:
         journal=journal,
         settings=settings,
         make_desk=lambda _plumbing: RouterDesk(configuration),
-        background=(sweep, reckoning.follow),
+        background=(sweep, reckoning.follow, warn_of_calendars),
     )

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from services.domain.configuration import Configuration, Problem, parse, parse_tree
+from services.domain.provisional import running_out
 from services.domain.routing import Deadlines, Plan, Route, match
 from services.domain.working_time import add
 from services.runtime.files import read
@@ -117,6 +118,9 @@ def check(
 ) -> None:
     """Name everything that is wrong, with file, line and cure: errors stop a start, warnings don't."""
     configuration, problems = _read(config)
+    # A tree that is tried alone has nobody's calendar.
+    if configuration is not None and configuration.directory.units:
+        problems += running_out(configuration, datetime.now(UTC))
     errors = sum(problem.level == "error" for problem in problems)
     warnings = len(problems) - errors
     if as_json:
@@ -172,7 +176,7 @@ def _read(path: Path | None) -> tuple[Configuration | None, list[Problem]]:
         _stop(f"{path} has no *.yaml in it: {cure}")
     alone = documents[0]
     if not path.is_dir() and (not isinstance(alone.content, Mapping) or set(alone.content) <= {"route"}):
-        return parse_tree(alone)
+        return parse_tree(alone, *documents[1:])
     return parse(documents)
 
 
@@ -216,12 +220,11 @@ def _stop(sentence: str) -> NoReturn:
 # ---------------------------------------------------------------------------------------------------------- explaining
 
 
-def _due(configuration: Configuration, deadlines: Deadlines, called_at: datetime) -> dict[str, str]:
-    """Each deadline's instant, in the configured zone."""
-    zone = configuration.calendar.zone
+def _due(configuration: Configuration, unit: str, deadlines: Deadlines, called_at: datetime) -> dict[str, str]:
+    """Each deadline's instant by the calendar of whoever owes, in the configured zone."""
+    zone, calendar = configuration.calendar.zone, configuration.calendar_of(unit)
     return {
-        name: add(configuration.calendar, called_at, duration).astimezone(zone).isoformat()
-        for name, duration in deadlines.items()
+        name: add(calendar, called_at, duration).astimezone(zone).isoformat() for name, duration in deadlines.items()
     }
 
 
@@ -231,7 +234,7 @@ def _as_json(configuration: Configuration, plan: Plan, called_at: datetime) -> d
             "department": each.department,
             "role": each.role,
             "rule": each.rule,
-            "deadlines": _due(configuration, each.deadlines, called_at),
+            "deadlines": _due(configuration, each.department, each.deadlines, called_at),
             "ladder": each.ladder,
         }
         for each in plan.assignments
@@ -254,13 +257,14 @@ def _explain(configuration: Configuration, labels: Mapping[str, str], plan: Plan
     _retrace(way, configuration.routes, labels, plan)
     console.print(way)
     if not plan.assignments:
-        until = add(configuration.calendar, called_at, configuration.street.decide).astimezone(zone)
+        calendar = configuration.calendar_of(labels.get("street", ""))
+        until = add(calendar, called_at, configuration.street.decide).astimezone(zone)
         console.print(f"Nobody: it waits for the street's decision until {until:%Y-%m-%d %H:%M %z}")
         return
     table = Table("department 部门", "part 主办/协办", "by the rule", "deadlines 办理时限", "ladder 升级")
     for each in plan.assignments:
         unit = configuration.directory.units.get(each.department)
-        due = _due(configuration, each.deadlines, called_at)
+        due = _due(configuration, each.department, each.deadlines, called_at)
         table.add_row(
             escape(f"{each.department} {unit.name if unit else ''}".strip()),
             "lead 主办" if each.role == "lead" else "support 协办",

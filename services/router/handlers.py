@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import MetaData
@@ -15,10 +16,14 @@ from services.domain.clocks import Due, dues, identity
 from services.domain.configuration import Configuration
 from services.domain.decide import Decision, Said, decide_due, decide_said
 from services.domain.incident import Incident
-from services.router.store import due_states, make_states
+from services.domain.provisional import recount_due
+from services.router.store import due_states, make_states, uncertain_states
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 from services.runtime.sweep import AT_ONCE
+
+RECOUNT_EVERY_S = 60.0
+"""Calendars become others seldom, and a shard may come from an owner who has not seen it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class RouterDesk:
         self.configuration = configuration
         self.early: set[int] = set()
         """Shards in which something was said to be due that isn't yet: it was reckoned by another configuration."""
+        self._recount_at = 0.0
         # What is due is loaded once more in the transaction that fires it, most often as it was.
         self.states = make_states(MetaData(schema="router"), configuration, remembered=AT_ONCE)
 
@@ -79,6 +85,8 @@ class RouterDesk:
     ) -> list[DeadlinePassed]:
         """Return every firing that is due up to its shard's horizon, the earliest first across all incidents."""
         rows = await due_states(connection, self.states, horizons, limit)
+        if not rows:
+            return await self._recounted(connection, horizons, limit)
         # Behind a full page others may be due that are not on it: nothing later than its end is fired before them.
         latest = rows[-1][1] if len(rows) == limit else None
         found = []
@@ -92,3 +100,16 @@ class RouterDesk:
                 if latest is None or each.at <= latest
             ]
         return sorted(found, key=lambda each: (each.due.at, each.key, each.due.name))
+
+    async def _recounted(
+        self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int
+    ) -> list[DeadlinePassed]:
+        """Return what has to be counted again by the calendars as they are now; looked for once a minute."""
+        if monotonic() < self._recount_at:
+            return []
+        configuration = self.configuration
+        rows = await uncertain_states(connection, self.states, horizons, configuration.counted_by, limit)
+        if not rows:
+            self._recount_at = monotonic() + RECOUNT_EVERY_S
+        found = [(shard, state.id, recount_due(state, configuration, horizons[shard])) for shard, state in rows]
+        return [DeadlinePassed(identity(key, due), key, shard, horizons[shard], due) for shard, key, due in found]

@@ -14,6 +14,7 @@ from schemas.event import LATEST
 from services.domain.clocks import next_due_at
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
+from services.domain.provisional import counted_by
 from services.runtime.database import Statement
 from services.runtime.journal import Journal
 from services.runtime.states import Derived, States
@@ -25,18 +26,19 @@ journal = Journal(metadata)
 def make_states(
     metadata: MetaData, configuration: Configuration | None = None, *, remembered: int = 0
 ) -> States[Incident]:
-    """Return the table of incidents; `next_due_at` needs the configuration, and only writing needs that."""
+    """Return the table of incidents; what is derived needs the configuration, and only writing needs that."""
 
-    def due(state: Incident) -> datetime | None:
+    def known() -> Configuration:
         if configuration is None:
             raise RuntimeError("states are written under a configuration")
-        return next_due_at(state, configuration)
+        return configuration
 
     return States(
         metadata,
         "incident",
         TypeAdapter(Incident),
-        Derived("next_due_at", DateTime(timezone=True), due, nullable=True),
+        Derived("next_due_at", DateTime(timezone=True), lambda state: next_due_at(state, known()), nullable=True),
+        Derived("counted_by", Text(), lambda state: counted_by(state, known()), nullable=True),
         remembered=remembered,
     )
 
@@ -44,6 +46,13 @@ def make_states(
 incidents = make_states(metadata)
 # The sweeper's way in: its cost follows what is due, not what is open.
 Index("incident_due", incidents.table.c.shard, incidents.table.c.next_due_at)
+# The way to what has to be counted again when calendars become others; those that are certain aren't in it.
+Index(
+    "incident_counted_by",
+    incidents.table.c.shard,
+    incidents.table.c.counted_by,
+    postgresql_where=incidents.table.c.counted_by.is_not(None),
+)
 
 # By which configuration the instants of a shard's incidents were reckoned, where that is one for all (decision 0017).
 reckoned = Table(
@@ -138,3 +147,24 @@ async def reported(engine: AsyncEngine, since: datetime, until: datetime | None 
         if len(rows) < PAGE:
             return
         after = rows[-1].id
+
+
+# Below and above, since an index doesn't find what is different.
+_UNCERTAIN = text(
+    "SELECT found.shard, found.state "
+    "FROM unnest(CAST(:shards AS int[])) AS owned(shard) "
+    "CROSS JOIN LATERAL ("
+    "(SELECT shard, counted_by, state FROM router.incident "
+    "WHERE incident.shard = owned.shard AND incident.counted_by < :now ORDER BY counted_by LIMIT :limit) "
+    "UNION ALL (SELECT shard, counted_by, state FROM router.incident "
+    "WHERE incident.shard = owned.shard AND incident.counted_by > :now ORDER BY counted_by LIMIT :limit)) AS found "
+    "LIMIT :limit"
+)
+
+
+async def uncertain_states(
+    connection: AsyncConnection, states: States[Incident], shards: Iterable[int], calendars: str, limit: int
+) -> list[tuple[int, Incident]]:
+    """Return (shard, state) of what isn't certain and was counted by other calendars than those of that name."""
+    rows = await connection.execute(_UNCERTAIN, {"shards": list(shards), "now": calendars, "limit": limit})
+    return [(row.shard, states.read(row.state)) for row in rows]

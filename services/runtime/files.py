@@ -12,6 +12,8 @@ from typing import Final
 
 import yaml
 
+from services.runtime.public_holidays import public_holidays, source
+
 __all__ = ["Document", "Fault", "raw", "read"]
 
 Key = str | int
@@ -56,8 +58,14 @@ class Document:
 
 
 def read(path: Path) -> list[Document]:
-    """Every `*.yaml` and `*.yml` of a folder, by name, or one file; a path that can't be read is an `OSError`."""
-    return [_read_file(each) for each in _files(path)]
+    """Every `*.yaml` and `*.yml` of a folder, by name, or one file; a path that can't be read is an `OSError`.
+
+    Behind them comes the table of the public holidays that they count with, as one more document: it is data like any
+    file's, and with another table it is another configuration.
+    """
+    documents = [_read_file(each) for each in _files(path)]
+    table = public_holidays([each.content for each in documents]) if documents else {}
+    return [*documents, Document(source(), table, {})] if table else documents
 
 
 def raw(path: Path) -> list[tuple[str, bytes]]:

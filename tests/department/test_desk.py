@@ -108,3 +108,18 @@ async def test_an_inbox_holds_what_was_told_last(engine: AsyncEngine) -> None:
     (item,) = await inbox(ACKNOWLEDGED)
     assert (item.status, item.refused, item.deadlines) == ("acknowledged", "", {"resolve": AT})
     assert await inbox(dispatch.Changed(status="confirmed", round=1, deadlines={})) == []
+
+
+async def test_an_inbox_says_which_deadlines_may_still_move(engine: AsyncEngine) -> None:
+    """As the dispatch says it, until a change no longer does."""
+
+    async def provisional(fact: Fact) -> tuple[str, ...]:
+        await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), [heard("water", fact)])
+        async with engine.connect() as connection:
+            (item,) = await store.inbox(connection, "water")
+        return item.provisional
+
+    assert await provisional(issued(provisional=("acknowledge",))) == ("acknowledge",)
+    again = dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": AT}, provisional=("resolve",))
+    assert await provisional(again) == ("resolve",)
+    assert await provisional(ACKNOWLEDGED) == ()

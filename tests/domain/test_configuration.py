@@ -177,9 +177,8 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
         ("ladders.yaml", "    repeat: 1h", "", "has no repeat"),
         ("ladders.yaml", "community: community", "community: village", "no ladder is called 'village'"),
         ("policy.yaml", "  decide: 1wd", "  decided: 1wd", "the street has no time to decide"),
-        ("policy.yaml", "Asia/Shanghai", "Asia/Chengdu", "no time zone is called 'Asia/Chengdu'"),
-        ("policy.yaml", "holidays: []", "holidays: [2021-02-30]", "is no date"),
-        ("policy.yaml", "[09:00-12:00, 13:00-17:00]", "[13:00-17:00, 09:00-12:00]", "overlap or are out of order"),
+        ("calendar.yaml", "Asia/Shanghai", "Asia/Chengdu", "no time zone is called 'Asia/Chengdu'"),
+        ("calendar.yaml", "[09:00-12:00, 13:00-17:00]", "[13:00-17:00, 09:00-12:00]", "overlap or are out of order"),
         ("policy.yaml", "parking: supervision-office", "parking: anyone", "'anyone' is none of the ranks"),
         ("policy.yaml", "decline: section-head", "", "nobody approves of decline"),
         ("policy.yaml", "{party: street, post: section-head}", "{party: city, post: a}", "'city' approves of nothing"),
@@ -194,8 +193,8 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
         ("policy.yaml", "general: {overall: 40wd}", "general: {resolve: 40wd}", "has no overall time"),
         ("policy.yaml", "  general: {overall: 40wd}\n", "", "the general whistle has no limits"),
         ("routes.yaml", "  name: root", "  name: root\n  allow: [holiday]", "'holiday' is nothing that is approved"),
-        ("policy.yaml", "calendar:", "routes: {}\ncalendar:", "unknown key 'routes'"),
-        ("policy.yaml", "calendar:", "departments: []\ncalendar:", "'departments' is set in"),
+        ("calendar.yaml", "calendar: china", "routes: {}\ncalendar: china", "unknown key 'routes'"),
+        ("calendar.yaml", "calendar: china", "departments: []\ncalendar: china", "'departments' is set in"),
     ],
 )
 def test_each_mistake_is_named_with_line_and_cure(change: Change, file: str, old: str, new: str, what: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.working_time import OFFICE_WEEK, Calendar, Duration, Hours, add, between, is_open
+from services.domain.working_time import OFFICE_DAY, OFFICE_WEEK, Calendar, Duration, Hours, add, between, is_open
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PLAIN = Calendar(SHANGHAI)
@@ -141,6 +141,111 @@ def test_office_time_adds_up(calendar: Calendar, three: list[datetime]) -> None:
     parts = sum((between(calendar, a, b) for a, b in pairwise((first, middle, last))), timedelta())
     assert parts == between(calendar, first, last) <= last - first
     assert between(calendar, last, first) == timedelta()
+
+
+# Office days of every shape: the usual one, none at all, around midnight, and in the hours in which clocks are put
+# forward and back (at two or three in the morning, in these zones, and by half an hour on Lord Howe).
+SHAPES = (
+    OFFICE_DAY,
+    (),
+    (Hours(time(1, 30), time(2, 15)), Hours(time(2, 30), time(4))),
+    (Hours(time(0), time(23, 59)),),
+    (Hours(time(14), time(14, 20)),),
+)
+ZONES = ("Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC")
+some_days = st.frozensets(st.dates(date(2020, 12, 1), date(2022, 2, 1)), max_size=60)
+offices = st.builds(
+    lambda zone, week, closed, opened: Calendar(ZoneInfo(zone), week, closed - opened, opened),
+    st.sampled_from(ZONES),
+    st.tuples(*[st.sampled_from(SHAPES)] * 7).filter(any),
+    some_days,
+    some_days,
+)
+of_one_year = st.datetimes(datetime(2020, 12, 20), datetime(2021, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@st.composite
+def near_the_change(draw: st.DrawFn) -> tuple[Calendar, datetime, datetime]:
+    """A calendar, and two instants within a few hours of each other, often where its zone's clocks are changed."""
+    calendar = draw(offices)
+    night = draw(st.sampled_from([(2021, 3, 28), (2021, 10, 31), (2021, 3, 14), (2021, 11, 7), (2021, 4, 4)]))
+    start = datetime(*night, tzinfo=calendar.zone).astimezone(UTC)
+    one, other = (start + timedelta(minutes=draw(st.integers(-300, 600))) for _ in range(2))
+    return calendar, min(one, other), max(one, other)
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "end_of_early", "end_of_late"),
+    [
+        # 02:50 and, after the clocks were put back, 02:10: the next day's are 02:50 and just before 03:00.
+        ("2021-10-31T00:50", "2021-10-31T01:10", "2021-11-01T01:50", "2021-11-01T01:59:59.999999"),
+        # 02:30 and 03:10, on the day before that on which 02:00 to 03:00 don't come.
+        ("2021-03-27T01:30", "2021-03-27T02:10", "2021-03-28T01:00", "2021-03-28T01:10"),
+    ],
+)
+def test_a_time_of_day_that_comes_twice_or_not_at_all_keeps_the_order(
+    early: str, late: str, end_of_early: str, end_of_late: str
+) -> None:
+    """A working day later, what began later ends later, in an office of Berlin that is open at night."""
+    ends = [add(BERLIN, datetime.fromisoformat(text).replace(tzinfo=UTC), Duration(1, "wd")) for text in (early, late)]
+    assert ends == [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (end_of_early, end_of_late)]
+
+
+@given(offices, of_one_year, of_one_year, durations)
+def test_with_holidays_too_later_starts_never_end_earlier(
+    calendar: Calendar, one: datetime, other: datetime, duration: Duration
+) -> None:
+    """Whatever days are closed and whichever are worked instead, in every zone."""
+    early, late = sorted((one, other))
+    assert add(calendar, early, duration) <= add(calendar, late, duration)
+
+
+@given(near_the_change(), durations)
+def test_where_clocks_are_changed_later_starts_never_end_earlier(
+    night: tuple[Calendar, datetime, datetime], duration: Duration
+) -> None:
+    """In the hour that comes twice, and around the one that doesn't come at all."""
+    calendar, early, late = night
+    assert add(calendar, early, duration) <= add(calendar, late, duration)
+
+
+@given(offices, of_one_year, durations, st.integers(0, 30))
+def test_with_holidays_too_longer_durations_never_end_earlier(
+    calendar: Calendar, start: datetime, duration: Duration, more: int
+) -> None:
+    """More of the same unit ends later or at once."""
+    longer = Duration(duration.value + more, duration.unit)
+    assert start <= add(calendar, start, duration) <= add(calendar, start, longer)
+
+
+@given(offices, of_one_year, working)
+def test_with_holidays_too_a_working_deadline_is_never_outside_office_hours(
+    calendar: Calendar, start: datetime, duration: Duration
+) -> None:
+    """A holiday that falls on the deadline's day is no day of it."""
+    assert is_open(calendar, add(calendar, start, duration))
+
+
+@given(offices, of_one_year, st.integers(0, 60))
+def test_with_holidays_too_between_undoes_add(calendar: Calendar, start: datetime, hours: int) -> None:
+    """Exactly so many office hours lie between, none of them on a holiday."""
+    assert between(calendar, start, add(calendar, start, Duration(hours, "wh"))) == timedelta(hours=hours)
+
+
+@given(offices, of_one_year, st.integers(0, 40))
+def test_working_days_are_as_many_as_were_added_and_end_at_the_same_time(
+    calendar: Calendar, start: datetime, count: int
+) -> None:
+    """From the next opening on so many days with office hours follow, and the last has the time of day, where open."""
+    begin = add(calendar, start, Duration(0, "wh")).astimezone(calendar.zone)
+    end = add(calendar, start, Duration(count, "wd")).astimezone(calendar.zone)
+    later = [begin.date() + timedelta(days=day) for day in range(1, (end.date() - begin.date()).days + 1)]
+    assert sum(bool(calendar.openings(day)) for day in later) == count
+    assert bool(calendar.openings(end.date()))
+    same = datetime.combine(end.date(), begin.time(), calendar.zone)
+    changed = begin.fold or same.astimezone(UTC).astimezone(calendar.zone).time() != begin.time()
+    if is_open(calendar, same) and not changed:
+        assert end.time() == begin.time()
 
 
 @given(instants, durations)

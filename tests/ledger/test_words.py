@@ -1,18 +1,50 @@
-"""What an entry is told as, to people."""
+"""A history in words: what each entry says, in both languages."""
 
-from schemas import incident
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from schemas.incident import Called, Dispatched, Inspected, Recomputed
+from schemas.topics import JOURNAL
 from services.ledger.names import Names
 from services.ledger.queries import Line
-from services.ledger.words import told
+from services.ledger.words import ENTRIES, entry_name, told
 from tests.ledger.scenes import History
+
+AT = datetime(2021, 12, 20, 2, tzinfo=UTC)
+WHY = "the calendar china is confirmed until 2022-12-31"
+
+
+@pytest.mark.parametrize("fact", [fact for fact in JOURNAL.facts if fact is not Inspected], ids=lambda fact: fact.type)
+def test_every_entry_has_a_name_in_both_languages(fact: Any) -> None:
+    """No history shows a name from the wire (a round of inspection is no entry of an incident's)."""
+    assert all(ENTRIES[entry_name(fact.type)])
+
+
+def words(fact: type[Any], **data: Any) -> str:
+    """What an entry of the history says."""
+    return told(Line(2, AT, fact.type, "clock", "rule:calendar", json.dumps(data)), Names())
+
+
+def test_a_provisional_deadline_says_so_and_so_does_its_counting_again() -> None:
+    """Whoever reads the history sees which deadline may still move, and later where it went and why."""
+    since = {"since": "2021-12-20T02:00:00Z", "duration": "40wd"}
+    deadlines = {"overall": "2022-02-17T02:00:00Z", "decide": "2021-12-21T02:00:00Z"}
+    called = words(Called, rules=[], departments=["water"], deadlines=deadlines, provisional={"overall": since})
+    assert "overall ≤ 2022-02-17 10:00 (暂定 provisional)" in called
+    assert called.endswith("decide ≤ 2021-12-21 10:00")
+    again = words(Recomputed, deadlines={"resolve": "2022-01-05T02:00:00Z"}, department="water", round=1, reason=WHY)
+    assert again == f"water · {WHY} · 办结 resolve ≤ 2022-01-05 10:00"
 
 
 def test_every_obligation_names_the_rule_and_the_version_it_came_of() -> None:
     """Whoever looks at a history sees by which rule of which configuration, and up which ladder, somebody owes."""
     history = History(category="river").called("water")
-    [dispatched] = [each for each in history.events if isinstance(each.data, incident.Dispatched)]
+    [dispatched] = [each for each in history.events if isinstance(each.data, Dispatched)]
     entry = dispatched.data
-    assert isinstance(entry, incident.Dispatched)
+    assert isinstance(entry, Dispatched)
     line = Line(entry.version, dispatched.time, entry.type, entry.who, entry.by, entry.model_dump_json())
     policy = history.folded.obligations["water"].policy
     assert policy.rule

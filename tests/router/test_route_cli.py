@@ -1,8 +1,11 @@
 """`whistle route` and `whistle config`: an operator tries a tree before it is real."""
 
 import json
+import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import typer
@@ -139,9 +142,35 @@ def test_the_tree_is_shown() -> None:
     assert "always" in result.stdout
 
 
+def confirmed(folder: Path, until: str) -> str:
+    """What is shipped, with a calendar that is confirmed until a day."""
+    shutil.copytree(SHIPPED, folder)
+    file = folder / "calendar.yaml"
+    entered = f"calendar-days: {{china: {{confirmed-until: {until}}}}}"
+    file.write_text(file.read_text(encoding="utf-8").replace("calendar-days: {}", entered), encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize(("days", "when"), [(-1, "already"), (0, "in 0 days"), (50, "in 50 days"), (62, None)])
+def test_a_calendar_that_runs_out_is_warned_of(tmp_path: Path, days: int, when: str | None) -> None:
+    """60 days before the calendar runs out `config check` says so, with file, line and cure; nothing is an error."""
+    until = (datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(days=days)).date()
+    result = whistle("config", "check", "--config", confirmed(tmp_path / "config", str(until)))
+    assert result.exit_code == 0
+    warned = [line for line in result.stdout.splitlines() if "warning" in line and "good" not in line]
+    if when is None:
+        assert warned == []
+    else:
+        assert (
+            f"calendar.yaml:7: warning: the calendar 'china' runs out {when}: it is confirmed until {until}"
+            in warned[0]
+        )
+        assert "enter the next notice under calendar-days:" in warned[0]
+
+
 def test_a_configuration_is_checked(tmp_path: Path, file: str) -> None:
     """Errors stop with status 1 and are named with file, line and cure; warnings and trees alone are good."""
-    good = whistle("config", "check", "--config", SHIPPED)
+    good = whistle("config", "check", "--config", confirmed(tmp_path / "good", "2090-12-31"))
     assert good.exit_code == 0
     assert good.stdout.startswith("good, with 0 warnings")
     warned = tmp_path / "warned.yaml"
@@ -149,6 +178,7 @@ def test_a_configuration_is_checked(tmp_path: Path, file: str) -> None:
     result = whistle("config", "check", "--config", str(warned))
     assert result.exit_code == 0
     assert "never reached" in result.stdout
+    assert "runs out" not in result.stdout
     Path(file).write_text(TREE.replace("3wh", "3 hours"), encoding="utf-8")
     broken = whistle("config", "check", "--config", file)
     assert broken.exit_code == 1

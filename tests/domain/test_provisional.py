@@ -1,0 +1,246 @@
+"""Deadlines beyond what a calendar is confirmed for: marked, and counted again, once, when it is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import action, decision, response
+from schemas.dispatch import Changed, Issued
+from schemas.incident import Called, Dispatched, Entry, Recomputed
+from services.domain.clocks import identity
+from services.domain.configuration import Configuration
+from services.domain.decide import decide_due
+from services.domain.incident import Clock
+from services.domain.provisional import counted_by, recount_due, running_out
+from services.domain.whistles import Whistle
+from services.domain.working_time import Calendar, Duration
+from tests.domain.scene import CONFIGURATION, DAY, HOUR, Scene, durations, names, opened
+from tests.domain.test_incident_properties import moments, sensible
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+# A Wednesday; the scene begins on Monday the first, at 10:00.
+LAST_DAY = date(2021, 3, 10)
+HOLIDAY = date(2021, 3, 12)
+SHORT = Calendar(SHANGHAI, confirmed_until=LAST_DAY, name="city")
+LONG = replace(SHORT, holidays=frozenset({HOLIDAY}), confirmed_until=date(2021, 12, 31))
+
+
+def by(calendar: Calendar, resolve: str = "10wd", **calendars: Calendar) -> Configuration:
+    """The scene's configuration, its deadlines in working days; a calendar of a unit's name is that unit's."""
+    units = {
+        code: replace(unit, calendar=code if code in calendars else "")
+        for code, unit in CONFIGURATION.directory.units.items()
+    }
+    routes = tuple(
+        replace(each, deadlines=durations(acknowledge="4wh", resolve=resolve)) for each in CONFIGURATION.routes.routes
+    )
+    return replace(
+        CONFIGURATION,
+        directory=replace(CONFIGURATION.directory, units=units),
+        routes=replace(CONFIGURATION.routes, routes=routes),
+        street=replace(CONFIGURATION.street, **durations(decide="1wd", close="30d")),
+        whistles={kind: Whistle(Duration(30, "wd")) for kind in CONFIGURATION.whistles},
+        calendar=calendar,
+        calendars=calendars,
+    )
+
+
+def called(configuration: Configuration) -> Scene:
+    """The water bureau has been called on Monday at 10:00."""
+    scene = Scene(configuration)
+    scene.street(opened())
+    scene.street(decision.Called())
+    return scene
+
+
+def recount(scene: Scene, configuration: Configuration | None = None) -> Sequence[Entry]:
+    """The router counts again by a configuration that has come."""
+    scene.configuration = configuration or scene.configuration
+    due = recount_due(scene.now, scene.configuration, scene.at)
+    decided = decide_due(scene.now, due, scene.at, identity(scene.incident, due), scene.configuration)
+    return scene._take(decided, scene.at)
+
+
+def local(text: str) -> datetime:
+    """An instant in 2021, written in Shanghai's time."""
+    return datetime.fromisoformat(f"2021-{text}").replace(tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def test_what_ends_beyond_the_calendar_is_provisional_and_what_ends_before_is_not() -> None:
+    """The entry, the state and the department's dispatch name it, with the instant and duration it is counted from."""
+    scene = called(by(SHORT))
+    told = {type(entry): entry for _, entry in scene.told}
+    assert set(told[Called].provisional or ()) == {"overall"}
+    marked = told[Dispatched].provisional
+    assert marked is not None
+    assert {name: (each.since, each.duration) for name, each in marked.items()} == {"resolve": (scene.at, "10wd")}
+    assert scene.owed().clocks["resolve"].provisional == marked["resolve"]
+    assert scene.owed().clocks["acknowledge"].provisional is None
+    issued = next(fact for _, fact in scene.said if isinstance(fact, Issued))
+    assert issued.provisional == ("resolve",)
+
+
+def test_the_last_confirmed_day_is_certain() -> None:
+    """A deadline on the last day is as certain as any, and one on the next day is not."""
+    assert called(by(SHORT, "7wd")).owed().clocks["resolve"].provisional is None
+    assert called(by(SHORT, "8wd")).owed().clocks["resolve"].provisional is not None
+
+
+def test_the_wall_clock_needs_no_calendar() -> None:
+    """Days by the wall clock are certain however far they reach, and so is everything by a calendar without an end."""
+    assert called(by(SHORT, "30d")).owed().clocks["resolve"].provisional is None
+    assert called(by(replace(SHORT, confirmed_until=None))).now.clocks["overall"].provisional is None
+
+
+def test_once_the_calendar_is_confirmed_the_deadline_is_counted_from_the_original_instant() -> None:
+    """The holiday that has been announced moves it by a day, with a reason, and the department is told."""
+    scene = called(by(SHORT))
+    assert scene.owed().clocks["resolve"].due_at == local("03-15T10:00")
+    scene.later(2 * DAY)
+    entries = recount(scene, by(LONG))
+    assert [type(entry) for entry in entries] == [Recomputed, Recomputed]
+    own, owed = entries
+    assert isinstance(own, Recomputed)
+    assert isinstance(owed, Recomputed)
+    assert (own.department, list(own.deadlines)) == (None, ["overall"])
+    assert (owed.department, owed.round, owed.deadlines) == ("water", 1, {"resolve": local("03-16T10:00")})
+    assert (owed.who, owed.reason) == ("clock", "the calendar city is confirmed until 2021-12-31")
+    assert scene.owed().clocks["resolve"] == Clock(local("03-16T10:00"), owed.version)
+    changed = next(fact for _, fact in reversed(scene.said) if isinstance(fact, Changed))
+    assert (changed.status, changed.provisional) == ("dispatched", None)
+    assert changed.deadlines["resolve"] == local("03-16T10:00")
+
+
+def test_it_is_counted_again_exactly_once() -> None:
+    """Whoever looks again finds nothing left to do; the act has the same id whoever does it, and whenever."""
+    scene = called(by(SHORT))
+    one = identity(scene.incident, recount_due(scene.now, by(LONG), scene.at))
+    assert one == identity(scene.incident, recount_due(scene.now, by(LONG), scene.at + HOUR))
+    assert len(recount(scene, by(LONG))) == 2
+    assert recount(scene) == []
+    assert counted_by(scene.now, scene.configuration) is None
+
+
+def test_whatever_is_said_first_finds_them_counted_again() -> None:
+    """An act, or another clock, that comes before the router has looked does not hide what there is to do."""
+    scene = called(by(SHORT))
+    scene.configuration = by(LONG)
+    entries = scene.department("water", response.Acknowledged())
+    assert names(entries) == ["Recomputed", "Recomputed", "Acknowledged"]
+    assert entries[0].who == "clock"
+    silent = called(by(SHORT))
+    silent.configuration = by(LONG)
+    assert names(silent.pass_(2 * DAY))[:3] == ["Recomputed", "Recomputed", "Reminded"]
+
+
+def test_a_deadline_that_stays_where_it_was_becomes_certain_and_goes_on() -> None:
+    """Where no holiday came between, the same clock runs on, no longer provisional."""
+    scene = called(by(SHORT))
+    before = scene.owed().clocks["resolve"]
+    recount(scene, by(replace(SHORT, confirmed_until=date(2021, 12, 31))))
+    assert scene.owed().clocks["resolve"] == replace(before, provisional=None)
+
+
+def test_late_stays_late() -> None:
+    """A provisional deadline that has passed does not move any more, although the day turns out to be a holiday."""
+    scene = called(by(SHORT))
+    scene.department("water", response.Acknowledged())
+    scene.pass_(15 * DAY)
+    late = scene.owed()
+    assert "resolve" in late.late
+    entries = recount(scene, by(LONG))
+    assert [entry.department for entry in entries if isinstance(entry, Recomputed)] == [None]
+    assert scene.owed() == late
+
+
+def test_what_lies_beyond_the_new_end_too_stays_provisional() -> None:
+    """A calendar confirmed for another week settles what ends in that week, and nothing else."""
+    scene = called(by(SHORT))
+    entries = recount(scene, by(replace(LONG, confirmed_until=date(2021, 3, 17))))
+    assert [entry.department for entry in entries if isinstance(entry, Recomputed)] == ["water"]
+    assert scene.now.clocks["overall"].provisional is not None
+
+
+def test_every_calendar_counts_for_itself() -> None:
+    """The department's deadline waits for the department's calendar, whatever the street's is confirmed for."""
+    scene = called(by(SHORT, water=replace(SHORT, name="water")))
+    entries = recount(scene, by(LONG, water=replace(SHORT, name="water")))
+    assert [entry.department for entry in entries if isinstance(entry, Recomputed)] == [None]
+    entries = recount(scene, by(LONG, water=replace(LONG, name="water")))
+    assert [entry.department for entry in entries if isinstance(entry, Recomputed)] == ["water"]
+
+
+def test_a_provisional_deadline_keeps_its_place_in_an_unparking() -> None:
+    """The work that begins again at the review date is counted from that date, and again from it."""
+    scene = called(by(SHORT))
+    scene.department("water", response.Acknowledged())
+    scene.department("water", response.ParkingRequested(review_at=local("03-09T10:00"), reason="winter"))
+    scene.supervision(action.Granted(department="water", request="parking"))
+    scene.pass_(9 * DAY)
+    clock = scene.owed().clocks["resolve"]
+    assert clock.provisional is not None
+    assert clock.provisional.since == local("03-09T10:00")
+    recount(scene, by(LONG))
+    assert scene.owed().clocks["resolve"].due_at == local("03-24T10:00")
+
+
+def test_a_state_is_found_when_calendars_become_others() -> None:
+    """What is certain bears no name of the calendars; what isn't bears theirs, which another day changes."""
+    certain, uncertain = by(LONG), by(SHORT)
+    assert counted_by(called(certain).now, certain) is None
+    assert counted_by(called(uncertain).now, uncertain) == uncertain.counted_by
+    assert uncertain.counted_by == by(SHORT).counted_by
+    assert len({each.counted_by for each in (certain, uncertain, by(SHORT, water=SHORT))}) == 3
+
+
+def test_where_nothing_becomes_certain_it_is_noted_by_which_calendars_it_was_counted() -> None:
+    """The state is another object, so it is written again, and each time that calendars go back and forth anew."""
+    scene = called(by(SHORT, "1wd"))
+    before = scene.now
+    other = by(replace(SHORT, holidays=frozenset({HOLIDAY})))
+    assert recount(scene, other) == []
+    assert scene.now == before
+    assert scene.now is not before
+    ids = {identity(scene.incident, recount_due(scene.now, other, scene.at + hours * HOUR)) for hours in range(3)}
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize(("days", "warned"), [(-30, 1), (0, 1), (59, 1), (61, 0), (400, 0)])
+def test_the_alarm_comes_sixty_days_before(days: int, warned: int) -> None:
+    """From 60 days before the calendar runs out until somebody confirms it for longer; never for one without an end."""
+    calendar = replace(SHORT, confirmed_until=LAST_DAY)
+    now = local("03-11T00:00") - timedelta(days=days)
+    found = running_out(by(calendar, water=replace(calendar, confirmed_until=None, name="water")), now)
+    assert len(found) == warned
+    assert all(each.level == "warning" and "'city'" in each.what and str(LAST_DAY) in each.what for each in found)
+
+
+@given(st.sampled_from(["water", "river", "care"]), st.lists(st.tuples(st.integers(0, 9), moments), max_size=14))
+def test_once_confirmed_it_is_as_if_the_calendar_had_always_been(
+    category: str, steps: list[tuple[int, timedelta]]
+) -> None:
+    """Whatever was done before, each deadline ends where it would have, and nothing is provisional any more."""
+    early, late = Scene(by(SHORT)), Scene(by(LONG))
+    for scene in (early, late):
+        scene.street(opened(category))
+        for choice, time in steps:
+            if scene.at + time >= local("03-10T17:00"):
+                break
+            acts = list(sensible(scene.state, scene.at))
+            if acts:
+                scene.hear(*acts[choice % len(acts)])
+            scene.pass_(time)
+    recount(early, by(LONG))
+    assert _running(early) == _running(late)
+    assert early.now.status == late.now.status
+    assert counted_by(early.now, early.configuration) is None
+
+
+def _running(scene: Scene) -> dict[str, dict[str, tuple[datetime, int]]]:
+    clocks = {"": scene.now.clocks} | {owed.department: owed.clocks for owed in scene.now.obligations.values()}
+    return {code: {name: (each.due_at, each.fired) for name, each in of.items()} for code, of in clocks.items()}
