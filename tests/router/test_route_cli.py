@@ -191,7 +191,9 @@ def test_a_check_in_json_and_a_strict_one(tmp_path: Path, file: str) -> None:
     assert good.exit_code == 0
     told = json.loads(good.stdout)
     version = whistle("config", "version", "--config", SHIPPED).stdout.strip()
-    assert told == {"version": version, "errors": 0, "warnings": 0, "problems": []}
+    assert (told["version"], told["errors"]) == (version, 0)
+    # A calendar may run out on the day of the test, which no file can help.
+    assert all("runs out" in problem["what"] for problem in told["problems"])
     warned = tmp_path / "warned.yaml"
     warned.write_text(TREE.replace("continue: true", "continue: false").replace("['category=\"power\"']", "[]"))
     assert whistle("config", "check", "--config", str(warned)).exit_code == 0
