@@ -112,13 +112,14 @@ class Town:
         """Where Kafka is."""
         return self.settings.kafka.bootstrap_servers
 
-    def router(self, instance: str = "1") -> Process:
-        """Return the router as a process, not yet started."""
+    def router(self, instance: str = "1", config: Path | None = None) -> Process:
+        """Return the router as a process, not yet started; under the shipped configuration, or another."""
         environment = {
             KAFKA: self.servers,
             DATABASE: self.settings.database.url.get_secret_value(),
             "WHISTLE_INSTANCE": instance,
             "WHISTLE_HOME": str(self.folder),
+            "WHISTLE_CONFIG": str(config or self.settings.config),
         }
         return Process("services.router", environment=environment, log=self.folder / f"router-{instance}.log")
 
