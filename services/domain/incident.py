@@ -179,10 +179,14 @@ def _changed(before: S, **changes: Any) -> S:
     return after
 
 
-def _clocks(before: Mapping[str, Clock], *ends: str, entry: Any) -> Mapping[str, Clock]:
+def _clocks(
+    before: Mapping[str, Clock],
+    *ends: str,
+    sets: Mapping[str, datetime],
+    since: int,
+    provisional: Mapping[str, Provisional] | None = None,
+) -> Mapping[str, Clock]:
     kept = {} if "*" in ends else {name: clock for name, clock in before.items() if name not in ends}
-    said = vars(entry)
-    sets, since, provisional = said.get("deadlines", {}), said["version"], said["provisional"]
     if provisional is None:
         return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
     return kept | {name: Clock(due_at, since, 0, provisional.get(name)) for name, due_at in sets.items()}
@@ -190,14 +194,18 @@ def _clocks(before: Mapping[str, Clock], *ends: str, entry: Any) -> Mapping[str,
 
 def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Changes:
     """Move the incident to a status, ending some of its own clocks and setting those of the entry."""
-    clocks = _clocks(state.clocks, *ends, entry=entry)
+    said = vars(entry)
+    deadlines, provisional = said.get("deadlines", {}), said["provisional"]
+    clocks = _clocks(state.clocks, *ends, sets=deadlines, since=entry.version, provisional=provisional)
     return {"status": status, "clocks": clocks, **changes}
 
 
 def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Changes:
     """Change one obligation, ending some of its clocks (`*` means all) and setting those of the entry."""
     owed = state.obligations[entry.department]
-    clocks = _clocks(owed.clocks, *ends, entry=entry)
+    said = vars(entry)
+    deadlines, provisional = said.get("deadlines", {}), said["provisional"]
+    clocks = _clocks(owed.clocks, *ends, sets=deadlines, since=entry.version, provisional=provisional)
     return _with(state, _changed(owed, clocks=clocks, **changes))
 
 
@@ -241,7 +249,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         owner=entry.owner,
         policy=entry.policy,
         dispatched_at=before.dispatched_at if before else at,
-        clocks=_clocks({}, entry=entry),
+        clocks=_clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional),
         late=before.late if before else (),
     )
     return _with(state, owed)
