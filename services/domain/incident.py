@@ -193,10 +193,14 @@ def _changed(before: S, **changes: Any) -> S:
     return after
 
 
-def _clocks(before: Mapping[str, Clock], *ends: str, entry: Any) -> Mapping[str, Clock]:
+def _clocks(
+    before: Mapping[str, Clock],
+    *ends: str,
+    sets: Mapping[str, datetime],
+    since: int,
+    provisional: Mapping[str, Provisional] | None = None,
+) -> Mapping[str, Clock]:
     kept = {} if "*" in ends else {name: clock for name, clock in before.items() if name not in ends}
-    said = vars(entry)
-    sets, since, provisional = said.get("deadlines", {}), said["version"], said["provisional"]
     if provisional is None:
         return kept | {name: Clock(due_at, since) for name, due_at in sets.items()}
     return kept | {name: Clock(due_at, since, 0, provisional.get(name)) for name, due_at in sets.items()}
@@ -204,14 +208,18 @@ def _clocks(before: Mapping[str, Clock], *ends: str, entry: Any) -> Mapping[str,
 
 def _set(state: Incident, entry: Any, status: Status, *ends: str, **changes: Any) -> Changes:
     """Move the incident to a status, ending some of its own clocks and setting those of the entry."""
-    clocks = _clocks(state.clocks, *ends, entry=entry)
+    said = vars(entry)
+    deadlines, provisional = said.get("deadlines", {}), said["provisional"]
+    clocks = _clocks(state.clocks, *ends, sets=deadlines, since=entry.version, provisional=provisional)
     return {"status": status, "clocks": clocks, **changes}
 
 
 def _oblige(state: Incident, entry: Any, *ends: str, **changes: Any) -> Changes:
     """Change one obligation, ending some of its clocks (`*` means all) and setting those of the entry."""
     owed = state.obligations[entry.department]
-    clocks = _clocks(owed.clocks, *ends, entry=entry)
+    said = vars(entry)
+    deadlines, provisional = said.get("deadlines", {}), said["provisional"]
+    clocks = _clocks(owed.clocks, *ends, sets=deadlines, since=entry.version, provisional=provisional)
     return _with(state, _changed(owed, clocks=clocks, **changes))
 
 
@@ -259,7 +267,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         dispatched_at=before.dispatched_at if before else at,
         extensions=before.extensions if before else 0,
         bound=bool(entry.bound),
-        clocks=_clocks({}, entry=entry),
+        clocks=_clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional),
         late=before.late if before else (),
         acknowledged_at=before.acknowledged_at if before else None,
         # What was confirmed is dispatched again only where the incident was reopened.
@@ -274,14 +282,15 @@ def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -
 
 
 def _lead_sought(state: Incident, entry: entries.LeadSought, _at: datetime) -> Changes:
-    return {"naming": entry.unit, "clocks": _clocks(state.clocks, entry=entry)}
+    clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
+    return {"naming": entry.unit, "clocks": clocks}
 
 
 def _lead_named(state: Incident, entry: entries.LeadNamed, _at: datetime) -> Changes:
     obligations = {name: _led(owed, entry) for name, owed in state.obligations.items()}
     # One that only keeps the lead until it is named ends no search for it.
     ends = () if entry.by.startswith("rule:") else ("lead",)
-    return {"obligations": obligations, "clocks": _clocks(state.clocks, *ends, entry=entry)}
+    return {"obligations": obligations, "clocks": _clocks(state.clocks, *ends, sets={}, since=entry.version)}
 
 
 def _led(owed: Obligation, entry: entries.LeadNamed) -> Obligation:

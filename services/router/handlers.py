@@ -44,6 +44,7 @@ class RouterDesk:
         self.configuration = configuration
         self.early: set[int] = set()
         """Shards in which something was said to be due that isn't yet: it was reckoned by another configuration."""
+        self._recounted_shards: set[int] = set()
         self._recount_at = 0.0
         # What is due is loaded once more in the transaction that fires it, most often as it was.
         self.states = make_states(MetaData(schema="router"), configuration, remembered=AT_ONCE)
@@ -104,12 +105,15 @@ class RouterDesk:
     async def _recounted(
         self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int
     ) -> list[DeadlinePassed]:
-        """Return what has to be counted again by the calendars as they are now; looked for once a minute."""
-        if monotonic() < self._recount_at:
+        """Return what has to be counted again by the calendars as they are now; looked for once a minute in a shard."""
+        if monotonic() >= self._recount_at:
+            self._recounted_shards, self._recount_at = set(), monotonic() + RECOUNT_EVERY_S
+        shards = horizons.keys() - self._recounted_shards
+        if not shards:
             return []
         configuration = self.configuration
-        rows = await uncertain_states(connection, self.states, horizons, configuration.counted_by, limit)
+        rows = await uncertain_states(connection, self.states, shards, configuration.counted_by, limit)
         if not rows:
-            self._recount_at = monotonic() + RECOUNT_EVERY_S
+            self._recounted_shards |= shards
         found = [(shard, state.id, recount_due(state, configuration, horizons[shard])) for shard, state in rows]
         return [DeadlinePassed(identity(key, due), key, shard, horizons[shard], due) for shard, key, due in found]

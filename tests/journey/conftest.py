@@ -113,7 +113,7 @@ class Town:
         return self.settings.kafka.bootstrap_servers
 
     def router(self, instance: str = "1", config: Path | None = None) -> Process:
-        """Return the router as a process, not yet started."""
+        """Return the router as a process, not yet started; under the shipped configuration, or another."""
         environment = {
             KAFKA: self.servers,
             DATABASE: self.settings.database.url.get_secret_value(),

@@ -147,6 +147,18 @@ async def test_a_configuration_that_is_taken_back_holds_nothing_up(router: Route
     assert await router.count(RECOMPUTED) == 0
 
 
+async def test_a_shard_that_comes_later_is_looked_at_at_once(router: Router) -> None:
+    """Having found nothing in the shards that it had, or in none, the router doesn't wait with those it gets."""
+    at = CALLED_AT + timedelta(hours=1)
+    desk = Router(router.engine, AFTER).desk
+    theirs = {shard_of(str(each).encode(), SHARDS) for each in INCIDENTS}
+    others = set(range(SHARDS)) - theirs
+    async with router.engine.connect() as connection:
+        assert await desk.due(connection, {}, 1_000) == []
+        assert await desk.due(connection, dict.fromkeys(others, at), 1_000) == []
+        assert len(await desk.due(connection, dict.fromkeys(others | theirs, at), 1_000)) == len(INCIDENTS)
+
+
 async def test_only_what_is_uncertain_is_read(router: Router) -> None:
     """Whoever is answered or certain costs nothing: the index holds only those with something provisional."""
     certain = Router(router.engine, AFTER)
