@@ -27,7 +27,7 @@ def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
         case entries.Dispatched():
             yield DISPATCHES.named(told.department), _issued(state, told)
         # A deadline on its obligation may be the street's, the community's or the district's to keep.
-        case entries.Reminded(department=str(department)) if told.unit == department:
+        case entries.Reminded(department=str(department), post=None) if told.unit == department:
             fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
             yield DISPATCHES.named(department), fact
         case entries.RemindedByHand(department=str(department)):
@@ -35,7 +35,7 @@ def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
             due_at = min(each.due_at for each in owed.clocks.values()) if owed.clocks else owed.dispatched_at
             fact = dispatch.Reminded(round=owed.round, deadline="by-hand", due_at=due_at, note=told.note)
             yield DISPATCHES.named(department), fact
-        case entries.Escalated():
+        case entries.Escalated() | entries.Reminded(post=str()):
             yield ESCALATIONS.name, _raised(state, told)
         case entries.ActRefused():
             yield from _refused(told)
@@ -95,7 +95,7 @@ def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
     )
 
 
-def _raised(state: Incident, told: entries.Escalated) -> escalation.Raised:
+def _raised(state: Incident, told: Any) -> escalation.Raised:
     return escalation.Raised(
         street=state.street,
         unit=told.unit,
@@ -105,6 +105,9 @@ def _raised(state: Incident, told: entries.Escalated) -> escalation.Raised:
         due_at=told.due_at,
         step=told.step,
         post=told.post,
+        holder=told.holder,
+        holder_unit=told.holder_unit,
+        vacant=told.vacant,
         summary=summary(state),
     )
 

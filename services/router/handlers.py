@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.domain.announce import messages
-from services.domain.clocks import Due, dues, identity
+from services.domain.clocks import UNTAKEN, Due, dues, identity
 from services.domain.configuration import Configuration
 from services.domain.decide import Decision, Said, decide_due, decide_said
 from services.domain.incident import Incident
@@ -75,7 +75,10 @@ class RouterDesk:
     async def due(
         self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int
     ) -> list[DeadlinePassed]:
-        """Return every firing that is due up to its shard's horizon, the earliest first across all incidents."""
+        """Return every firing that is due up to its shard's horizon, the earliest first across all incidents.
+
+        What nobody owns or acknowledges comes before everything else that is due at once.
+        """
         rows = await due_states(connection, self._states, horizons, limit)
         # Behind a full page others may be due that are not on it: nothing later than its end is fired before them.
         latest = rows[-1][1] if len(rows) == limit else None
@@ -85,4 +88,4 @@ class RouterDesk:
             for due in dues(state, self._configuration, horizons[shard])
             if due.at <= horizons[shard] and (latest is None or due.at <= latest)
         ]
-        return sorted(found, key=lambda each: (each.due.at, each.key, each.due.name))
+        return sorted(found, key=lambda each: (each.due.name not in UNTAKEN, each.due.at, each.key, each.due.name))

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ WITH_A_RULE = [
 ]
 WITHOUT_A_RULE = ["schooling", "bus-route", "property-title", "other", "unclaimed-structure"]
 
+AT = datetime(2021, 3, 1, 2, tzinfo=UTC)
 Change = Callable[[str, str, str], list[Problem]]
 
 
@@ -141,13 +143,15 @@ def test_a_ladder_belongs_to_whoever_owes(shipped: Configuration) -> None:
 def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> None:
     """A unit's own post comes first, then its street's, then the district's."""
     directory = shipped.directory
-    assert directory.holder("water", "supervision-office") == Holder("supervision-office", "shuangliu", "区政府督查室")
-    assert directory.holder("guangdu", "leading-group") == Holder("leading-group", "dongsheng", "街道领导小组")
-    found = directory.holder("guangdu", "discipline-member")
+    assert directory.holder("water", "supervision-office", AT) == Holder(
+        "supervision-office", "shuangliu", "区政府督查室"
+    )
+    assert directory.holder("guangdu", "leading-group", AT) == Holder("leading-group", "dongsheng", "街道领导小组")
+    found = directory.holder("guangdu", "discipline-member", AT)
     assert found is not None
     assert found.unit == "guangdu"
-    assert directory.holder("water", "leading-group") is None
-    assert directory.holder("nowhere", "officer") is None
+    assert directory.holder("water", "leading-group", AT) is None
+    assert directory.holder("nowhere", "officer", AT) is None
     assert directory.street_of("guangdu") == directory.street_of("dongsheng-peace") == "dongsheng"
     assert directory.street_of("water") is None
     assert directory.is_section("dongsheng-peace", "dongsheng")
@@ -228,7 +232,10 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         ("routes.yaml", 'severity="critical"', 'severity="urgent"', "severity is never 'urgent'"),
         (
             "directory.yaml",
-            "posts: {officer: 广都社区网格员, discipline-member: 广都社区纪检委员}",
+            (
+                "posts: {officer: 广都社区网格员, section-head: 广都社区网格长, responsible-leader: 广都社区党委书记,"
+                " discipline-member: 广都社区纪检委员}"
+            ),
             "posts: {}",
             "guangdu has no posts",
         ),
