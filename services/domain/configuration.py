@@ -18,6 +18,7 @@ from schemas.response import Owner
 from services.domain import routing
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
+from services.domain.ladder_checks import warn_of_the_undecided
 from services.domain.memo import remembered
 from services.domain.reading import Document, Place, Problem
 from services.domain.roster import Roster
@@ -222,6 +223,7 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     calendar = _calendar(keys.get("calendar"))
     if "ladders" in keys:
         _warn_of_empty_posts(keys, directory, ladders, owed_by)
+        warn_of_the_undecided(keys["ladders"], ladders, owed_by)
     problems.sort()
     if any(problem.level == "error" for problem in problems):
         return None, problems

@@ -1,5 +1,6 @@
 """Reading who holds a post: a text, or a duty roster."""
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,15 +13,16 @@ _KEYS: Final = ("members", "turn", "from", "to", "zone", "overrides", "away")
 _ZONE: Final = "Asia/Shanghai"
 _TURNS: Final = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
 _ALWAYS: Final = datetime(FIRST_YEAR, 1, 1)  # noqa: DTZ001 - wall time of the roster's zone
-_CURE: Final = "write it as in 2021-03-01, or 2021-03-01T08:00"
+_EXAMPLE: Final = "2021-03-01, or 2021-03-01T08:00"
+_CURE: Final = f"write it as in {_EXAMPLE}"
 
 
 def read_post(place: Place) -> str | Roster | None:
     """Read who holds a post, a text or a roster; None, and what is wrong is noted, where it is neither."""
     if not isinstance(place.value, dict):
         return place.text() or None
-    keys = place.keys(_KEYS)
     known = len(place.problems)
+    keys = place.keys(_KEYS)
     members = tuple(_member(each) for each in keys["members"].items()) if "members" in keys else ()
     if not members:
         place.error("this roster has no members", "write members: [one, two]")
@@ -30,30 +32,26 @@ def read_post(place: Place) -> str | Roster | None:
     turn = _turn(keys["turn"]) if "turn" in keys else _TURNS["week"]
     start = (_instant(keys["from"]) if "from" in keys else None) or _ALWAYS
     end = _instant(keys["to"], end=True) if "to" in keys else None
+    zone = _zone(keys["zone"]) if "zone" in keys else ZoneInfo(_ZONE)
     overrides = [_duty(each, "who") for each in keys["overrides"].items()] if "overrides" in keys else []
     away = [_absence(each) for each in keys["away"].items()] if "away" in keys else []
-    zone = _zone(keys["zone"]) if "zone" in keys else ZoneInfo(_ZONE)
-    if any(each.level == "error" for each in place.problems[known:]):
-        return None
     if end is not None and end <= start:
         keys["to"].error("this roster ends before it begins", "let it end later, or leave out to:")
+    if any(each.level == "error" for each in place.problems[known:]):
         return None
-    roster = _roster(place, Roster(members, turn, start, zone, end), overrides, away)
+    roster: Roster | None = Roster(members, turn, start, zone, end)
+    roster = _with(keys.get("overrides"), roster, overrides=tuple(each for each in overrides if each))
+    roster = _with(keys.get("away"), roster, away=tuple(each for each in away if each))
     _warn_of_strangers(keys.get("away"), roster)
     return roster
 
 
-def _roster(place: Place, plain: Roster, overrides: list[Duty | None], away: list[Absence | None]) -> Roster | None:
+def _with(place: Place | None, roster: Roster | None, **more: tuple[Duty, ...] | tuple[Absence, ...]) -> Roster | None:
+    """A roster with some of its overrides or absences; None, and that is noted, where they say two things at once."""
+    if place is None or roster is None:
+        return roster
     try:
-        return Roster(
-            plain.members,
-            plain.turn,
-            plain.start,
-            plain.zone,
-            plain.end,
-            tuple(each for each in overrides if each),
-            tuple(each for each in away if each),
-        )
+        return replace(roster, **more)  # type: ignore[arg-type]  # each is named by its field
     except ValueError as error:
         what, _, cure = str(error).rpartition(": ")
         place.error(what, cure)
@@ -61,7 +59,7 @@ def _roster(place: Place, plain: Roster, overrides: list[Duty | None], away: lis
 
 
 def _needed(key: str) -> str:
-    return "write turn: day, week, or hours as in 12h" if key == "turn" else f"write from: {_CURE.partition(' ')[2]}"
+    return "write turn: day, week, or hours as in 12h" if key == "turn" else f"write {key}: {_EXAMPLE}"
 
 
 def _member(place: Place) -> str | None:
@@ -84,7 +82,7 @@ def _duty(place: Place, key: str) -> Duty | None:
     keys = place.keys(("from", "to", *more))
     for needed in ("from", "to"):
         if needed not in keys:
-            place.error(f"this stretch has no {needed!r}", _needed("from").replace("from:", f"{needed}:"))
+            place.error(f"this stretch has no {needed!r}", _needed(needed))
     start = _instant(keys["from"]) if "from" in keys else None
     end = _instant(keys["to"], end=True) if "to" in keys else None
     who = keys[key].text() or None if key in keys else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.domain.directory import Directory
+from services.domain.ladder_checks import warn_of_the_unacknowledged
 from services.domain.matchers import Matcher, parse_matchers
 from services.domain.reading import Place
 from services.domain.routing import Route
@@ -67,6 +68,8 @@ class TreeReader:
             ladder=self._ladder(keys["ladder"]) if "ladder" in keys else parent.ladder,
         )
         self._warn_of_values(keys.get("matchers"), own.matchers)
+        if "deadlines" in keys and self.directory is not None:
+            warn_of_the_unacknowledged(keys["deadlines"], own.deadlines)
         if "routes" not in keys:
             return own
         children = tuple(

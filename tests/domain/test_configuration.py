@@ -179,6 +179,19 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
         ("directory.yaml", "departments:\n", "departments: [\n", "this is no YAML"),
         ("ladders.yaml", "post: supervision-office", "post: supervision-ofice", "nobody holds the post"),
         ("ladders.yaml", "    repeat: 1h", "", "has no repeat"),
+        ("ladders.yaml", "- before: 10m", "- {before: 10m, after: 5m}", "says both after and before"),
+        ("ladders.yaml", "- before: 10m", "- post: officer", "doesn't say after how long"),
+        ("ladders.yaml", "- before: 10m", "- before: 0m", "is no time at all"),
+        ("ladders.yaml", "- before: 10m", "- before: 251wd", "more than a year before"),
+        (
+            "ladders.yaml",
+            "- after: 0m",
+            "- after: 0m\n      - before: 1wh",
+            "and the one above it in the file after it",
+        ),
+        ("ladders.yaml", "{after: 30m, post: supervision-office}", "{before: 1m}", "ends before the deadline"),
+        ("ladders.yaml", "{section: emergency-section}", "{section: urgent}", "no ladder is called 'urgent'"),
+        ("ladders.yaml", "{section: emergency-section}", "{sections: emergency}", "unknown key 'sections'"),
         ("ladders.yaml", "community: community", "community: village", "no ladder is called 'village'"),
         ("policy.yaml", "  decide: 1wd", "  decided: 1wd", "the street has no time to decide"),
         ("policy.yaml", "Asia/Shanghai", "Asia/Chengdu", "no time zone is called 'Asia/Chengdu'"),
@@ -245,6 +258,14 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
             "{after: 1wh, post: responsible-leader}",
             "come together",
         ),
+        ("ladders.yaml", "- before: 4wh\n", "- before: 4wh\n      - before: 5wh\n", "come together"),
+        (
+            "directory.yaml",
+            "officer: 街道值班员",
+            "officer: {members: [甲], away: [{who: 乙, from: 2021-03-01, to: 2021-03-02}]}",
+            "'乙' is away, and is never on duty",
+        ),
+        ("routes.yaml", "{acknowledge: 4wh, resolve: 3wd}", "{acknowledge: 4wd, resolve: 3wd}", "climbs last"),
     ],
 )
 def test_what_is_likely_a_mistake_is_a_warning(change: Change, file: str, old: str, new: str, what: str) -> None:
@@ -252,6 +273,23 @@ def test_what_is_likely_a_mistake_is_a_warning(change: Change, file: str, old: s
     problems = change(file, old, new)
     assert {problem.level for problem in problems} == {"warning"}
     assert any(what in problem.what for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("steps", "what"),
+    [
+        ("[{after: 5wh, post: section-head}, {after: 5wd, post: discipline-committee}]", "first told 5wh, but 4wh on"),
+        ("[{after: 0m}, {after: 3wd, post: leading-group}]", "first told 3wd, but 4wh on 'section'"),
+        ("[{after: 4wh, post: section-head}]", "'section-head', which is not the top of 'district'"),
+        ("[after: 0m]", "first told never"),
+    ],
+)
+def test_what_nobody_owns_must_not_climb_later_or_end_lower(change: Change, steps: str, what: str) -> None:
+    """A street's ladder, which undecided reports climb, that is slower or shorter than the others is warned of."""
+    slower = f"  street: {{steps: {steps}, repeat: 1d}}\n  before:\n"
+    problems = change("ladders.yaml", "  street:\n", slower)
+    assert {problem.level for problem in problems} == {"warning"}
+    assert any(what in problem.what for problem in problems), problems
 
 
 def test_the_version_names_the_content(change: Change, tmp_path: Path, shipped: Configuration) -> None:
