@@ -140,6 +140,26 @@ def test_a_ladder_belongs_to_whoever_owes(shipped: Configuration) -> None:
     assert shipped.policy_for({}, "water").ladder == "district"
 
 
+def test_in_an_emergency_each_side_climbs_to_its_own_top(shipped: Configuration) -> None:
+    """A street has no power over a district's department, and its sections' emergencies end within the street.
+
+    So it is for whoever the rules name, and for whoever an officer calls besides.
+    """
+    tops = {"dongsheng-safety": "discipline-committee", "dongsheng-urban": "discipline-committee"}
+    for labels in ({"severity": "critical"}, {"call": "emergency"}):
+        for category in ("gas", "fire-safety", "noise", "other"):
+            found = {
+                each.department: each.ladder for each in shipped.plan({**labels, "category": category}).assignments
+            }
+            assert "dongsheng-safety" in found
+            called = {code: shipped.policy_for(labels, code).ladder for code in ("water", "parks", "dongsheng-urban")}
+            for code, name in (found | called).items():
+                ladder = shipped.ladders[name]
+                assert ladder.steps[-1].post == tops.get(code, "supervision-office"), (code, name)
+                assert {step.offset.unit for step in ladder.steps} <= {"m", "h"}
+                assert "supervision-office" not in {step.post for step in ladder.steps} or code not in tops
+
+
 def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> None:
     """A unit's own post comes first, then its street's, then the district's."""
     directory = shipped.directory
