@@ -1,5 +1,6 @@
 """Reading who holds a post: a text, or a duty roster."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -19,7 +20,7 @@ _CURE: Final = f"write it as in {_EXAMPLE}"
 
 def read_post(place: Place) -> str | Roster | None:
     """Read who holds a post, a text or a roster; None, and what is wrong is noted, where it is neither."""
-    if not isinstance(place.value, dict):
+    if not isinstance(place.value, Mapping):
         return place.text() or None
     known = len(place.problems)
     keys = place.keys(_KEYS)
@@ -68,7 +69,7 @@ def _member(place: Place) -> str | None:
 
 
 def _turn(place: Place) -> timedelta:
-    if place.value in _TURNS:
+    if str(place.value) in _TURNS:
         return _TURNS[str(place.value)]
     duration = place.duration()
     if duration.value and duration.unit not in ("h", "d"):
