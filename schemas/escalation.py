@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from schemas.event import Code, Count, Fact, Instant, Line, Text
 
 
 class Asked(Fact):
     """Something waits for an act of a post above the street: an approval, or the name of a lead.
 
-    `unit` is whose post it is, and `department` who asked; without one, all who were called have declined.
+    `unit` is whose post it is, and `department` who asked; without one, all who were called have declined. `holder`, of
+    `holder_unit`, held the post when it was asked; nobody did where they are absent.
     """
 
     type: ClassVar[str] = "whistle.escalation.asked.v1"
@@ -24,13 +27,16 @@ class Asked(Fact):
     deadline: Line
     due_at: Instant
     post: Code
+    holder: Line | None = None
+    holder_unit: Code | None = None
     summary: Line
 
 
 class Raised(Fact):
-    """A promise was not kept, and a post above is told (升级).
+    """A promise was not kept, or is due soon, and a post above is told (升级).
 
-    `step` counts the rungs of the ladder from 0; past the top it goes on counting the repeats.
+    `step` counts the rungs of the ladder from 0; past the top it goes on counting the repeats. `holder`, of
+    `holder_unit`, is who held the post when it was told; nobody did where they are absent.
     """
 
     type: ClassVar[str] = "whistle.escalation.raised.v1"
@@ -43,4 +49,9 @@ class Raised(Fact):
     due_at: Instant
     step: Count
     post: Code
+    holder: Line | None = None
+    holder_unit: Code | None = None
+    vacant: tuple[Code, ...] | None = Field(
+        default=None, description="Posts that were to be told first, and that nobody held: from the lowest up."
+    )
     summary: Line

@@ -21,9 +21,10 @@ from schemas.response import Owner
 
 
 class Rung(Model):
-    """One rung of a ladder: how long after the deadline, and which post is told; no post means a reminder."""
+    """One rung of a ladder: how long after the deadline, or before it, and which post is told; no post: a reminder."""
 
-    after: Line
+    after: Line | None = None
+    before: Line | None = None
     post: Code | None = None
 
 
@@ -127,6 +128,8 @@ class LeadSought(Entry):
 
     unit: Code = Field(description="Who has to name it: the district.")
     post: Code
+    holder: Line | None = Field(default=None, description="Who held the post then, of `holder_unit`.")
+    holder_unit: Code | None = None
     deadlines: Deadlines
 
 
@@ -210,6 +213,8 @@ class Requested(OfDepartment):
     reason: Reason
     unit: Code = Field(description="Who has to decide: the street, or the district.")
     approver: Approver
+    holder: Line | None = Field(default=None, description="Who held the approver's post then, of `holder_unit`.")
+    holder_unit: Code | None = None
     deadlines: Deadlines
 
 
@@ -360,7 +365,11 @@ class Closed(Entry):
 
 
 class _OfDeadline(Entry):
-    """An entry about a deadline that passed; `unit` is who owes, with its department and round where it has one."""
+    """An entry about a deadline that is near or has passed.
+
+    `unit` is who owes, with its department and round where it has one; `holder`, of `holder_unit`, is who held the
+    `post` that is told, when it was; nobody did where they are absent.
+    """
 
     deadline: Line
     due_at: Instant
@@ -369,12 +378,19 @@ class _OfDeadline(Entry):
     department: Code | None = None
     round: Count = 0
     skipped: tuple[Count, ...] = Field(default=(), description="Lower rungs that came due in the same silence.")
+    vacant: tuple[Code, ...] | None = Field(
+        default=None, description="Posts that were to be told first, and that nobody held: from the lowest up."
+    )
+    holder: Line | None = None
+    holder_unit: Code | None = None
 
 
 class Reminded(_OfDeadline):
-    """A deadline passed, and whoever owes was reminded."""
+    """A deadline is near or has passed, and whoever owes was reminded; or, before it, the post that is named."""
 
     type: ClassVar[str] = "whistle.incident.reminded.v1"
+
+    post: Code | None = None
 
 
 class Escalated(_OfDeadline):

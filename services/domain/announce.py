@@ -62,9 +62,11 @@ def _lead_named(state: Incident, told: entries.LeadNamed) -> Said:
             yield DISPATCHES.named(owed.department), fact
 
 
-def _reminded(_state: Incident, told: entries.Reminded) -> Said:
+def _reminded(state: Incident, told: entries.Reminded) -> Said:
+    if told.post is not None:
+        yield from _raised(state, told)
     # A deadline on its obligation may be the street's, the community's or the district's to keep.
-    if told.department and told.unit == told.department:
+    elif told.department and told.unit == told.department:
         fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
         yield DISPATCHES.named(told.department), fact
 
@@ -117,7 +119,7 @@ def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
     yield DISPATCHES.named(told.department), fact
 
 
-def _raised(state: Incident, told: entries.Escalated) -> Said:
+def _raised(state: Incident, told: Any) -> Said:
     fact = escalation.Raised(
         street=state.street,
         unit=told.unit,
@@ -127,6 +129,9 @@ def _raised(state: Incident, told: entries.Escalated) -> Said:
         due_at=told.due_at,
         step=told.step,
         post=told.post,
+        holder=told.holder,
+        holder_unit=told.holder_unit,
+        vacant=told.vacant,
         summary=summary(state),
     )
     yield ESCALATIONS.name, fact
@@ -145,6 +150,8 @@ def _asked(state: Incident, told: entries.Requested) -> Said:
             deadline="approve",
             due_at=told.deadlines["approve"],
             post=told.approver.post,
+            holder=told.holder,
+            holder_unit=told.holder_unit,
             summary=summary(state),
         )
         yield ESCALATIONS.name, fact
@@ -158,6 +165,8 @@ def _asked_for_a_lead(state: Incident, told: entries.LeadSought) -> Said:
         deadline="lead",
         due_at=told.deadlines["lead"],
         post=told.post,
+        holder=told.holder,
+        holder_unit=told.holder_unit,
         summary=summary(state),
     )
     yield ESCALATIONS.name, fact

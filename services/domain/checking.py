@@ -147,11 +147,12 @@ def _warn_of_ladder(rule: Rule, configuration: "Configuration") -> None:
     place = rule.keys.get("ladder") or rule.keys.get("departments")
     if not rule.route.ladder or place is None:
         return
-    ladder, directory = configuration.ladders[rule.route.ladder], configuration.directory
+    directory = configuration.directory
     for code in rule.route.departments:
+        ladder = configuration.ladders[configuration.climbed(rule.route.ladder, code)]
         _warn_of_low(place, configuration, ladder.name, f"what {code} owes climbs here", directory.units[code].level)
         for post in {step.post: None for step in ladder.steps if step.post}:
-            if directory.holder(code, post) is None:
+            if not directory.has_post(code, post):
                 place.warn(
                     f"the post {post!r} of the ladder {ladder.name!r} is held by nobody for {code}",
                     f"write posts: {{{post}: …}} for it, its street or the district, or choose another ladder",

@@ -9,12 +9,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas import incident as entries
 from schemas.event import LATEST, beside
 from services.domain import ladder as ladders
 from services.domain.configuration import Configuration
+from services.domain.directory import Directory, Holder
 from services.domain.incident import Clock, Incident, Obligation
 from services.domain.ladder import Ladder, Step
 from services.domain.story import Story
@@ -22,6 +25,8 @@ from services.domain.working_time import Calendar, Duration
 
 BY_ITSELF = frozenset({"close", "review"})
 """Clocks that end a wait by themselves instead of climbing a ladder."""
+UNTAKEN = frozenset({"decide", "acknowledge", "lead"})
+"""Clocks of what nobody has taken on: whose it is isn't decided, or whoever it is hasn't acknowledged it."""
 OF_THE_STREET = frozenset({"decide", "confirm", "approve"})
 """Clocks on an obligation that run against whoever has to decide, not against the department."""
 
@@ -48,8 +53,8 @@ def dues(state: Incident, configuration: Configuration, until: datetime = LATEST
     `wait` ends the waiting of premature facts.
     """
     for owed, name, clock in _running(state):
-        # No rung comes before the deadline itself, so most need not be looked up.
-        if clock.due_at <= until:
+        # Most need not be worked out.
+        if _not_before(state, owed, name, clock, configuration) <= until:
             yield _due(state, owed, name, clock, configuration)
     if state.waiting:
         yield Due(_waited_until(state), None, "wait", state.version, len(state.waiting))
@@ -58,13 +63,47 @@ def dues(state: Incident, configuration: Configuration, until: datetime = LATEST
 def next_due_at(state: Incident, configuration: Configuration) -> datetime | None:
     """Return the instant (UTC) at which something fires next; None only when nobody waits for anything."""
     earliest = _waited_until(state) if state.waiting else None
-    for owed, name, clock in sorted(_running(state), key=lambda each: each[2].due_at):
-        # No rung comes before the deadline itself, so most need not be looked up.
-        if earliest is not None and clock.due_at >= earliest:
+    found = [(_not_before(state, *each, configuration), *each) for each in _running(state)]
+    found.sort(key=_FIRST)
+    for not_before, owed, name, clock in found:
+        # Most need not be worked out.
+        if earliest is not None and not_before >= earliest:
             break
         at = _next_at(state, owed, name, clock, configuration)
         earliest = at if earliest is None else min(earliest, at)
     return earliest
+
+
+_FIRST = itemgetter(0)
+
+
+def _not_before(
+    state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration
+) -> datetime:
+    """Return an instant that the next firing does not precede, which is quickly known: mostly the deadline itself."""
+    if name in BY_ITSELF:
+        return clock.due_at
+    index, set_at = clock.fired, state.set_at.get(clock.since)
+    while offset := _before(state, owed, name, index, configuration):
+        calendar = _calendar_of(state, owed, name, configuration)
+        found = ladders.not_before(calendar, clock.due_at, offset, set_at)
+        if found:
+            return found
+        index += 1
+    return clock.due_at
+
+
+def _before(
+    state: Incident, owed: Obligation | None, name: str, index: int, configuration: Configuration
+) -> Duration | None:
+    """Return how long before its deadline a rung of a clock comes; None where it comes after it."""
+    if owed is not None and name not in OF_THE_STREET:
+        # What is frozen is looked at as it is: to thaw it takes longer than all the rest.
+        rungs = owed.policy.ladder.rungs
+        before = rungs[index].before if index < len(rungs) else None
+        return _duration(before) if before else None
+    step = ladder_of(state, owed, name, configuration).step(index)
+    return step.offset if step.before else None
 
 
 def _due(state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration) -> Due:
@@ -91,7 +130,8 @@ def _next_at(
     if name in BY_ITSELF:
         return clock.due_at
     ladder = ladder_of(state, owed, name, configuration)
-    return ladders.next_at(ladder, _calendar_of(state, owed, name, configuration), clock.due_at, clock.fired)
+    calendar = _calendar_of(state, owed, name, configuration)
+    return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
 
 
 def debtor(state: Incident, owed: Obligation | None, name: str) -> str:
@@ -114,15 +154,21 @@ def ladder_of(state: Incident, owed: Obligation | None, name: str, configuration
     unit = debtor(state, owed, name)
     if owed is not None and unit == owed.department:
         frozen = owed.policy.ladder
-        return _thawed(frozen.name, tuple([(rung.after, rung.post) for rung in frozen.rungs]), frozen.repeat)
+        rungs = tuple([(rung.after, rung.before, rung.post) for rung in frozen.rungs])
+        return _thawed(frozen.name, rungs, frozen.repeat)
     return configuration.ladders[configuration.ladder_of(unit)]
 
 
 # By what it holds: comparing two messages costs more than everything else that is asked of a clock.
 @lru_cache(maxsize=256)
-def _thawed(name: str, rungs: tuple[tuple[str, str | None], ...], repeat: str) -> Ladder:
-    steps = tuple(Step(Duration.parse(after), post) for after, post in rungs)
-    return Ladder(name, steps, Duration.parse(repeat))
+def _thawed(name: str, rungs: tuple[tuple[str | None, str | None, str | None], ...], repeat: str) -> Ladder:
+    steps = tuple(Step(_duration(before or after or "0m"), post, before is not None) for after, before, post in rungs)
+    return Ladder(name, steps, _duration(repeat))
+
+
+@lru_cache(maxsize=256)
+def _duration(text: str) -> Duration:
+    return Duration.parse(text)
 
 
 def fire_until(story: Story, units: Collection[str]) -> None:
@@ -142,7 +188,7 @@ def _overdue(story: Story, units: Collection[str]) -> Due | None:
     found = (
         _due(state, owed, name, clock, configuration)
         for owed, name, clock in _running(state)
-        # No rung comes before the deadline itself, so nearly all of them end here.
+        # What comes before a deadline is no lateness, and left to the sweeper; so nearly all of them end here.
         if clock.due_at <= story.at and debtor(state, owed, name) in units
     )
     due = (each for each in found if each.at <= story.at)
@@ -176,22 +222,59 @@ def _by_itself(owed: Obligation | None) -> Mapping[str, str]:
 
 def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> None:
     """Climb to the highest rung that is due; the ones below it that came due in the same silence are skipped."""
-    ladder = ladder_of(story.now_is, owed, name, story.configuration)
-    calendar = _calendar_of(story.now_is, owed, name, story.configuration)
-    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at)
+    state, configuration = story.now_is, story.configuration
+    ladder = ladder_of(state, owed, name, configuration)
+    calendar = _calendar_of(state, owed, name, configuration)
+    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, state.set_at.get(clock.since))
     *skipped, highest = (index for index, _ in steps)
+    unit = debtor(state, owed, name)
+    told = _reach(ladder, highest, unit, configuration.directory, story.at)
     fields = {
         "deadline": name,
         "due_at": clock.due_at,
-        "step": highest,
-        "unit": debtor(story.now_is, owed, name),
+        "step": told.step,
+        "unit": unit,
         "department": owed.department if owed else None,
         "round": owed.round if owed else 0,
         "skipped": tuple(skipped),
+        "vacant": told.vacant or None,
         **_by_itself(owed),
     }
-    post = ladder.step(highest).post
-    if post is None:
+    if told.post is None:
         story.tell(entries.Reminded, **fields)
-    else:
-        story.tell(entries.Escalated, post=post, **fields)
+        return
+    if told.holder is not None:
+        fields |= {"holder": told.holder.name, "holder_unit": told.holder.unit}
+    kind = entries.Reminded if story.at < clock.due_at else entries.Escalated
+    story.tell(kind, post=told.post, **fields)
+
+
+class _Reached(NamedTuple):
+    """Whom a firing tells, on which rung: no post, where whoever owes is reminded; `vacant` are the posts passed."""
+
+    step: int
+    post: str | None
+    holder: Holder | None
+    vacant: tuple[str, ...]
+
+
+def _reach(ladder: Ladder, index: int, unit: str, directory: Directory, at: datetime) -> _Reached:
+    """Climb from a rung past the posts that nobody holds, which takes no time.
+
+    A rung before the deadline is not passed for one after it: whoever owes is reminded instead. Above the top comes the
+    district's supervision office, and where nobody holds that either, the top is told all the same, as vacant.
+    """
+    vacant: tuple[str, ...] = ()
+    first = ladder.step(index)
+    while True:
+        step = ladder.step(index)
+        if step.before != first.before:
+            return _Reached(index - 1, None, None, vacant)
+        holder = directory.holder(unit, step.post, at) if step.post else None
+        if step.post is None or holder:
+            return _Reached(index, step.post, holder, vacant)
+        vacant = (*vacant, step.post)
+        if index >= ladder.top:
+            last = directory.last_resort(at)
+            return _Reached(index, last.post if last else step.post, last, vacant)
+        index += 1

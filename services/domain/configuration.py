@@ -5,9 +5,11 @@ It is parsed as a whole or not at all: `parse` reports everything that is wrong,
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, Literal, cast, get_args
 
@@ -20,9 +22,12 @@ from services.domain.calendar_reading import Calendars, read_calendars
 from services.domain.checking import check
 from services.domain.directory import Directory, Holder, Level, Unit
 from services.domain.ladder import Ladder, Step
+from services.domain.ladder_checks import warn_of_the_undecided
 from services.domain.memo import remembered
 from services.domain.policy_reading import read_approvals, read_whistles
 from services.domain.reading import Document, Place, Problem
+from services.domain.roster import Roster
+from services.domain.roster_reading import read_post
 from services.domain.routing import Plan, Policy, Route
 from services.domain.tree_reading import TreeReader
 from services.domain.whistles import DEFAULT_WHISTLES, Whistle, Whistles
@@ -86,6 +91,8 @@ _NEEDED: Final = (
     "approvals",
 )
 _POLICY: Final = ("decide", "confirm", "answer", "close", "approve", "lead", "wait")
+_A_YEAR: Final = {"m": 366 * 24 * 60, "h": 366 * 24, "d": 366, "wh": 2_000, "wd": 250}
+_ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # What an operator's own tree has where its root sets nothing.
 _DEFAULT_ROOT: Final = Route(
     "root", deadlines={"acknowledge": Duration(4, "wh"), "resolve": Duration(5, "wd")}, ladder="district"
@@ -163,7 +170,7 @@ class Configuration:
         found = routing.plan(self.routes, dict(labels))
         return Plan(
             found.rules,
-            tuple(replace(each, ladder=each.ladder or self.ladder_of(each.department)) for each in found.assignments),
+            tuple(replace(each, ladder=self.climbed(each.ladder, each.department)) for each in found.assignments),
         )
 
     def policy_for(self, labels: Mapping[str, str], department: str) -> Policy:
@@ -173,7 +180,7 @@ class Configuration:
     @remembered
     def _policy_for(self, labels: Labels, department: str) -> Policy:
         policy = routing.policy_for(self.routes, dict(labels), department)
-        return replace(policy, ladder=policy.ladder or self.ladder_of(department))
+        return replace(policy, ladder=self.climbed(policy.ladder, department))
 
     @remembered
     def frozen(self, policy: Policy) -> entries.Policy:
@@ -186,24 +193,42 @@ class Configuration:
             durations={name: str(duration) for name, duration in policy.deadlines.items()},
             ladder=entries.Ladder(
                 name=ladder.name,
-                rungs=tuple(entries.Rung(after=str(step.after), post=step.post) for step in ladder.steps),
+                rungs=tuple(
+                    entries.Rung(**{"before" if step.before else "after": str(step.offset)}, post=step.post)
+                    for step in ladder.steps
+                ),
                 repeat=str(ladder.repeat),
             ),
         )
 
+    def owner_of(self, department: str, at: datetime) -> Owner:
+        """Return who does the work in a department: its posts, as the directory names them at an instant (UTC)."""
+        return self._owner_of(department, at if self._rotates(department) else _ANY_TIME)
+
     @remembered
-    def owner_of(self, department: str) -> Owner:
-        """Return who does the work in a department: its posts, as the directory names them."""
+    def _rotates(self, department: str) -> bool:
+        return self.directory.rotates(department)
+
+    @remembered
+    def _owner_of(self, department: str, at: datetime) -> Owner:
         leader, section, officer = (
-            holder.name if (holder := self.directory.holder(department, post)) else f"{department}:{post}"
+            holder.name if (holder := self.directory.holder(department, post, at)) else f"{department}:{post}"
             for post in ("responsible-leader", "section-head", "officer")
         )
         return Owner(leader=leader, section=section, officer=officer)
 
+    def climbed(self, ladder: str, code: str) -> str:
+        """The ladder that a unit climbs where a rule names one, or none: it may be another for the unit's side."""
+        named = self.ladders.get(ladder)
+        return named.instead.get(self._side_of(code), ladder) if named else ladder or self.ladder_of(code)
+
     def ladder_of(self, code: str) -> str:
         """The name of the ladder that a unit's broken promises climb; an unknown unit's is the district's."""
+        return self.owed_by[self._side_of(code)]
+
+    def _side_of(self, code: str) -> Side:
         unit = self.directory.units.get(code)
-        return self.owed_by[_SIDE_OF[unit.level] if unit else "district"]
+        return _SIDE_OF[unit.level] if unit else "district"
 
     def whistle(self, call: CallKind | None) -> Whistle:
         """The limits of a kind of call; setting only the street's own sections to work has those of the general one."""
@@ -235,6 +260,7 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     approvals = read_approvals(keys["approvals"]) if "approvals" in keys else DEFAULT_APPROVALS
     if "ladders" in keys:
         _warn_of_empty_posts(keys, directory, ladders, owed_by)
+        warn_of_the_undecided(keys["ladders"], ladders, owed_by)
     problems.sort()
     if any(problem.level == "error" for problem in problems):
         return None, problems
@@ -345,10 +371,12 @@ def _unit(place: Place, level: Level, street: str, units: dict[str, Unit], calen
     if code in units:
         keys["code"].error(f"{code!r} is the code of a {units[code].level} already", "give each unit a code of its own")
         return code
-    posts = {}
+    posts: dict[str, str | Roster] = {}
     for post, each in keys["posts"].keys().items() if "posts" in keys else ():
         if each.at(post, post).code():
-            posts[post] = each.text()
+            held = read_post(each)
+            if held is not None:
+                posts[post] = held
     if not posts:
         place.warn(f"{code or level} has no posts, so nobody there is ever told", "write posts: {officer: …}")
     if code:
@@ -366,33 +394,73 @@ def _ladders(place: Place) -> dict[str, Ladder]:
     found = {}
     for name, each in place.keys().items():
         each.at(name, name).code()
-        keys = each.keys(("steps", "repeat"))
+        keys = each.keys(("steps", "repeat", "instead"))
         for key in ("steps", "repeat"):
             if key not in keys:
                 each.error(f"the ladder {name!r} has no {key}", f"write {key}:")
         steps = [_step(step) for step in keys["steps"].items()] if "steps" in keys else []
         repeat = keys["repeat"].duration() if "repeat" in keys else Duration(0, "m")
+        instead = _instead(keys["instead"], place.keys()) if "instead" in keys else {}
         if not steps and "steps" in keys:
             keys["steps"].error(f"the ladder {name!r} has no steps", "write at least one: - after: 0m")
-        if steps and repeat.value:
-            found[name] = Ladder(name, tuple(steps), repeat)
+        if steps and repeat.value and _in_order(keys["steps"], name, steps):
+            found[name] = Ladder(name, tuple(steps), repeat, instead)
             _warn_of_order(keys["steps"], found[name])
     return found
 
 
 def _step(place: Place) -> Step:
-    keys = place.keys(("after", "post"))
-    if "after" not in keys:
-        place.error("a step doesn't say after how long", "write after: 0m, or after: 1wd")
-    after = keys["after"].duration(zero=True) if "after" in keys else Duration(0, "m")
-    return Step(after, keys["post"].code() if "post" in keys else None)
+    keys = place.keys(("after", "before", "post"))
+    before = "before" in keys
+    if before == ("after" in keys):
+        place.error(
+            "a step says both after and before" if before else "a step doesn't say after how long",
+            "write one of them: after: 0m, or after: 1wd, or before: 1wd",
+        )
+    offset = keys["after"].duration(zero=True) if "after" in keys else Duration(0, "m")
+    if before:
+        offset = keys["before"].duration()
+        if offset.value > _A_YEAR[offset.unit]:
+            keys["before"].error(f"{offset} is more than a year before the deadline", "remind later, as in before: 1d")
+    return Step(offset, keys["post"].code() if "post" in keys else None, before)
+
+
+def _instead(place: Place, ladders: Mapping[str, Place]) -> dict[str, str]:
+    keys = place.keys(_SIDES)
+    for each in keys.values():
+        if each.text() and each.value not in ladders:
+            each.error(f"no ladder is called {each.value!r}", f"use one of {', '.join(ladders)}")
+    return {side: str(each.value) for side, each in keys.items()}
+
+
+def _in_order(place: Place, name: str, steps: Sequence[Step]) -> bool:
+    """Whether the steps before the deadline come first, and others follow; where not, that is noted."""
+    if steps[-1].before:
+        place.at(len(steps) - 1, None).error(
+            f"the ladder {name!r} ends before the deadline, and nobody is told once it is broken",
+            "write a step after: 0m, or later, below it",
+        )
+        return False
+    for index, (lower, upper) in enumerate(pairwise(steps)):
+        if upper.before and not lower.before:
+            place.at(index + 1, None).error(
+                "this step comes before the deadline, and the one above it in the file after it",
+                "write the steps from early to late",
+            )
+            return False
+    return True
 
 
 def _warn_of_order(place: Place, ladder: Ladder) -> None:
     for index, (lower, upper) in enumerate(zip(ladder.steps, ladder.steps[1:], strict=False)):
-        if lower.after.unit == upper.after.unit and lower.after.value > upper.after.value:
+        if lower.before != upper.before or lower.offset.unit != upper.offset.unit:
+            continue
+        word = "before" if upper.before else "after"
+        early, late = (upper, lower) if upper.before else (lower, upper)
+        if early.offset.value > late.offset.value:
             place.at(index + 1, None).warn(
-                f"this step comes after {upper.after}, but the one below it after {lower.after}, so they come together",
+                f"this step comes {word} {upper.offset}, but the one below it {word} {lower.offset}, so they come"
+                " together",
                 "write the steps from early to late",
             )
 
@@ -420,7 +488,7 @@ def _warn_of_empty_posts(
         for index, step in enumerate(ladder.steps):
             if step.post is None:
                 continue
-            empty = [unit.code for unit in owing if directory.holder(unit.code, step.post) is None]
+            empty = [unit.code for unit in owing if not directory.has_post(unit.code, step.post)]
             at = place.at(ladder.name, None).at("steps", None).at(index, None)
             cure = f"write posts: {{{step.post}: …}} for it, its street or the district"
             if len(empty) == len(owing):

@@ -124,6 +124,7 @@ def _request(story: Story, owed: Obligation, request: Request, until: datetime, 
         reason=reason,
         unit=unit,
         approver=approver,
+        **story.holding(unit, approver.post),
         deadlines=story.deadlines(unit, approve=story.configuration.street.approve),
     )
     return None

@@ -1,13 +1,19 @@
 """Who there is: the district, its streets, their communities and sections, the departments, and who holds which post.
 
-Every person is a post: `name` is what a post is called, and who sits there today is nobody's business here.
+Every person is a post: `name` is what a post is called, and who sits there today is nobody's business here. Where
+that changes by the day or hour, the post has a duty roster.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
+
+from services.domain.roster import Roster
 
 Level = Literal["district", "street", "community", "section", "department"]
+LAST_RESORT: Final = "supervision-office"
+"""The district's post that is told where nobody holds a post at the top of a ladder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Unit:
     name: str
     level: Level
     street: str = ""
-    posts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    posts: Mapping[str, str | Roster] = field(default_factory=dict, hash=False)
     estates: tuple[str, ...] = ()
     calendar: str = ""
 
@@ -85,16 +91,34 @@ class Directory:
         unit = self.units.get(department)
         return unit is not None and unit.level == "section" and unit.street == street
 
-    def holder(self, code: str, post: str) -> Holder | None:
-        """Who holds a post for a unit: the unit's own, or else its street's, or else the district's; nobody if none."""
+    def holder(self, code: str, post: str, at: datetime) -> Holder | None:
+        """Who holds a post for a unit at an instant (UTC), or nobody.
+
+        That is the unit's own post, or else its street's, or else the district's; whoever has a roster for it is not
+        helped out where that is empty.
+        """
         for unit in self._upward(code):
-            if post in unit.posts:
-                return Holder(post, unit.code, unit.posts[post])
+            held = unit.posts.get(post)
+            if held is not None:
+                name = held.holder(at) if isinstance(held, Roster) else held
+                return Holder(post, unit.code, name) if name else None
         return None
 
     def calendar_of(self, code: str) -> str:
         """The name of the calendar that a unit, its street or the district works by; empty if none names any."""
         return next((unit.calendar for unit in self._upward(code) if unit.calendar), "")
+
+    def last_resort(self, at: datetime) -> Holder | None:
+        """Who is told at the district where nobody holds the post at the top of a ladder; nobody, if none does."""
+        return self.holder(self.district.code, LAST_RESORT, at) if self.district else None
+
+    def has_post(self, code: str, post: str) -> bool:
+        """Whether a unit has a post, or its street or the district for it, be it vacant at times."""
+        return any(post in unit.posts for unit in self._upward(code))
+
+    def rotates(self, code: str) -> bool:
+        """Whether who holds a unit's posts, or those above it, depends on the instant."""
+        return any(isinstance(held, Roster) for unit in self._upward(code) for held in unit.posts.values())
 
     def _upward(self, code: str) -> Iterator[Unit]:
         unit = self.units.get(code)

@@ -47,7 +47,7 @@ def dispatch(
         round=before.round + 1 if before else 1,
         role="lead" if leads else "support",
         section=story.configuration.directory.is_section(department, state.street),
-        owner=story.configuration.owner_of(department),
+        owner=story.configuration.owner_of(department, story.at),
         policy=story.configuration.frozen(policy),
         deadlines=story.deadlines(department, **policy.deadlines) | ({"resolve": resolve_by} if resolve_by else {}),
         note=note,
@@ -96,11 +96,13 @@ def seek_lead(story: Story) -> None:
     district = story.configuration.directory.district
     if district is None:
         return
+    post = story.configuration.approvals.ranks[-1].post
     story.tell(
         entries.LeadSought,
         by=_FIRST,
         unit=district.code,
-        post=story.configuration.approvals.ranks[-1].post,
+        post=post,
+        **story.holding(district.code, post),
         deadlines=story.deadlines(district.code, lead=story.configuration.street.lead),
     )
     first = called[0]

@@ -134,6 +134,8 @@ class Incident:
     satisfied: bool | None = None
     rated_at: datetime | None = None
     waiting: tuple[Waiting, ...] = ()
+    # When each version was told that has set a deadline: a rung that would have come before that is passed over.
+    set_at: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -171,7 +173,10 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
             f"entry {entry.version} of incident {incident} is about {department}, which owes nothing there"
         )
     fold = _FOLDS.get(type(entry))
-    changes = fold(before, entry, entry.happened_at or at) if fold else {}
+    at = entry.happened_at or at
+    changes = fold(before, entry, at) if fold else {}
+    if vars(entry).get("deadlines"):
+        changes["set_at"] = {**before.set_at, entry.version: at}
     return _changed(before, version=entry.version, **changes)
 
 
@@ -393,14 +398,14 @@ def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
     return _set(state, entry, "closed", "*")
 
 
-def _fired(state: Incident, entry: Any, _at: datetime) -> Changes:
-    """One more rung was climbed; no rung comes before the deadline, so the first makes it late, for good."""
+def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
+    """One more rung was climbed; the first that isn't before the deadline makes it late, for good."""
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     if entry.department:
         owed = state.obligations[entry.department]
-        after = _with(state, _changed(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
+        after = _with(state, _changed(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry, at)))
     else:
-        after = {"clocks": _climb(state.clocks, entry), "late": _late(state.late, entry)}
+        after = {"clocks": _climb(state.clocks, entry), "late": _late(state.late, entry, at)}
     return {**after, "escalations": escalated}
 
 
@@ -426,8 +431,8 @@ def _climb(clocks: Mapping[str, Clock], entry: Any) -> Mapping[str, Clock]:
     )
 
 
-def _late(late: tuple[str, ...], entry: Any) -> tuple[str, ...]:
-    return late if entry.deadline in late else (*late, entry.deadline)
+def _late(late: tuple[str, ...], entry: Any, at: datetime) -> tuple[str, ...]:
+    return late if at < entry.due_at or entry.deadline in late else (*late, entry.deadline)
 
 
 _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = MappingProxyType(

@@ -96,6 +96,11 @@ class Story:
                     self.uncertain[name] = due_at, Provisional(since=start, duration=str(durations[name]))
         return found
 
+    def holding(self, unit: str, post: str) -> dict[str, str]:
+        """Return who holds a unit's post at this instant, as entries name them; empty where nobody does."""
+        holder = self.configuration.directory.holder(unit, post, self.at)
+        return {"holder": holder.name, "holder_unit": holder.unit} if holder else {}
+
     def labels(self, call: str | None) -> dict[str, str]:
         """Return what the routes look at."""
         state = self.now_is

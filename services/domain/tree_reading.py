@@ -7,6 +7,7 @@ from typing import Final
 from services.domain.approvals import Approval
 from services.domain.checking import check_tree
 from services.domain.directory import Directory
+from services.domain.ladder_checks import warn_of_the_unacknowledged
 from services.domain.matchers import Matcher, parse_matchers
 from services.domain.policy_reading import APPROVALS
 from services.domain.reaching import literals
@@ -89,6 +90,8 @@ class TreeReader:
             allow=_allowed(keys["allow"]) if "allow" in keys else parent.allow,
         )
         self._warn_of_values(keys.get("matchers"), own.matchers)
+        if "deadlines" in keys and self.directory is not None:
+            warn_of_the_unacknowledged(keys["deadlines"], own.deadlines)
         if "routes" not in keys:
             return own
         children = tuple(

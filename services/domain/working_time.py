@@ -147,6 +147,16 @@ class Calendar:
     def _sum(self, instant: datetime, duration: Duration) -> datetime:
         return _add(self, instant, duration)
 
+    # The same reminders before the same deadlines are asked for as often.
+    @remembered
+    def _difference(self, instant: datetime, duration: Duration) -> datetime:
+        return _back(self, instant, duration)
+
+    @remembered
+    def not_before(self, day: date, duration: Duration) -> datetime:
+        """An instant, in UTC, that `back` does not precede from any instant of a day in UTC: quickly known."""
+        return _back(self, datetime.combine(day, time(), UTC), duration)
+
     def _open_on(self, day: date) -> Iterator[Opening]:
         hours = self.week[day.weekday()]
         if day in self.working_weekends:
@@ -184,6 +194,52 @@ def _add(calendar: Calendar, instant: datetime, duration: Duration) -> datetime:
         return _checked(start + _WALL[duration.unit] * duration.value)
     except OverflowError:
         raise _out_of_bounds(f"{duration} after {start.isoformat()}") from None
+
+
+def back(calendar: Calendar, instant: datetime, duration: Duration) -> datetime:
+    """The latest instant, in UTC, from which a duration is over by `instant`: `add` counted backwards.
+
+    Working units count from the closing before when the offices are closed, and the result never lies outside office
+    hours: `3wh` before 14:00 is 10:00, `1wd` the same time of day one working day earlier.
+    A naive instant, one outside the years 2000 to 2100, and a result before 1999 is a `ValueError`.
+    """
+    return calendar._difference(instant, duration)  # noqa: SLF001 - of this module
+
+
+def _back(calendar: Calendar, instant: datetime, duration: Duration) -> datetime:
+    end = _checked(instant)
+    if duration.unit == "wh":
+        return _before_hours(calendar, end, timedelta(hours=duration.value))
+    if duration.unit == "wd":
+        return _before_days(calendar, end, duration.value)
+    try:
+        begin = end - _WALL[duration.unit] * duration.value
+    except OverflowError:
+        raise _out_of_bounds(f"{duration} before {end.isoformat()}") from None
+    if begin.year < FIRST_YEAR - 1:
+        raise _out_of_bounds(begin.isoformat())
+    return begin
+
+
+def _before_hours(calendar: Calendar, end: datetime, left: timedelta) -> datetime:
+    for opened, closed in _openings_until(calendar, end):
+        finish = min(closed, end)
+        if finish - left >= opened:
+            return finish - left
+        left -= finish - opened
+    raise _out_of_bounds(f"working hours before {end.isoformat()}")
+
+
+def _before_days(calendar: Calendar, end: datetime, days: int) -> datetime:
+    local = _before_hours(calendar, end, timedelta()).astimezone(calendar.zone)
+    day = local.date()
+    while days > 0:
+        day -= _ONE_DAY
+        if day.year < FIRST_YEAR - 1:
+            raise _out_of_bounds(f"working days before {end.isoformat()}")
+        days -= bool(calendar.openings(day))
+    same_time = datetime.combine(day, local.time(), calendar.zone).astimezone(UTC)
+    return _before_hours(calendar, same_time, timedelta())
 
 
 def between(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
@@ -269,6 +325,16 @@ def _openings_from(calendar: Calendar, instant: datetime) -> Iterator[Opening]:
             if closed >= instant:
                 yield opened, closed
         day += _ONE_DAY
+
+
+def _openings_until(calendar: Calendar, instant: datetime) -> Iterator[Opening]:
+    """Every stretch of office hours that begins at `instant` or earlier, the latest first, up to a year too early."""
+    day = instant.astimezone(calendar.zone).date()
+    while day.year >= FIRST_YEAR - 1:
+        for opened, closed in reversed(calendar.openings(day)):
+            if opened <= instant:
+                yield opened, closed
+        day -= _ONE_DAY
 
 
 def _checked(instant: datetime) -> datetime:

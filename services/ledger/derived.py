@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from services.domain.clocks import BY_ITSELF, debtor
+from services.domain.clocks import BY_ITSELF, UNTAKEN, debtor
 from services.domain.incident import Incident, Obligation
 
 
@@ -25,12 +25,17 @@ def clocks_of(state: Incident) -> list[tuple[str, str, str, datetime]]:
     return [*own, *owed]
 
 
-def promises_of(state: Incident) -> list[tuple[str, str, str, datetime, str | None, str, str | None, str | None]]:
-    """Return each of the clocks with the incident's community, category, status and lead, by which it is asked for."""
+def promises_of(
+    state: Incident,
+) -> list[tuple[str, str, str, datetime, str | None, str, str | None, str | None, bool]]:
+    """Return each of the clocks with the incident's community, category, status and lead, by which it is asked for.
+
+    The last is whether somebody has taken on what is promised: what nobody has comes first.
+    """
     lead = lead_of(state)
     category = state.report.category if state.report else None
     about = category, state.community, state.status, lead.department if lead else None
-    return [(*clock, *about) for clock in clocks_of(state)]
+    return [(*clock, *about, clock[1] not in UNTAKEN) for clock in clocks_of(state)]
 
 
 def obligations_of(state: Incident) -> list[tuple[str, str, str, int, bool, bool, datetime | None]]:

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.domain.clocks import UNTAKEN
 from services.domain.figures import ANSWERED
 from services.domain.wording import grams_of, marks
 from services.ledger.asking import KIND_OF, Asked, Place
@@ -78,7 +79,10 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some lines of a list, the longest waiting first, and after which place the next ones come (None: no more)."""
+    """Some lines of a list, the longest waiting first, and after which place the next ones come (None: no more).
+
+    Of what is overdue, all that nobody has taken on comes before everything else.
+    """
 
     items: Sequence[Item]
     overdue: Sequence[Overdue]
@@ -103,14 +107,36 @@ _COLUMN_OF: Mapping[str, str] = {"department": "lead"}
 
 async def page(connection: AsyncConnection, asked: Asked, now: datetime) -> Page:
     """Return a part of a list, as it is at an instant (UTC)."""
-    query = _Query(asked, now)
-    if asked.searches:
-        found, following = await query.search(connection)
-    else:
-        found, following = await query.read(connection)
     if asked.name == "overdue":
-        return Page([], await _overdue(connection, found), following)
+        broken, following = await _broken(connection, asked, now)
+        return Page([], await _overdue(connection, broken), following)
+    found, following = await _Query(asked, now).lines(connection)
     return Page(await _items(connection, found), [], following)
+
+
+async def _broken(connection: AsyncConnection, asked: Asked, now: datetime) -> tuple[list[Row[Any]], Place | None]:
+    """Return promises that are broken, and what follows them: the list of what nobody has taken on, then the other."""
+    rows: list[Row[Any]] = []
+    for taken in (False, True):
+        if asked.after and taken < _taken(asked.after):
+            continue
+        # One line more than are asked for is enough to tell that there are more.
+        part = replace(asked, limit=max(asked.limit - len(rows), 1))
+        if asked.after and taken > _taken(asked.after):
+            part = replace(part, after=None)
+        query = _Query(part, now, taken=taken)
+        found, following = await query.lines(connection)
+        if len(rows) == asked.limit:
+            return rows, query.place(rows[-1]) if found or following else None
+        rows += found
+        if following:
+            return rows, following
+    return rows, None
+
+
+def _taken(place: Place) -> bool:
+    """Tell in which of the two lists a promise's place is."""
+    return place[-1] not in UNTAKEN
 
 
 async def every(connection: AsyncConnection, asked: Asked, now: datetime) -> Sequence[Item] | Sequence[Overdue]:
@@ -129,13 +155,13 @@ async def every(connection: AsyncConnection, asked: Asked, now: datetime) -> Seq
 class _Query:
     """The statements of one question."""
 
-    def __init__(self, asked: Asked, now: datetime) -> None:
+    def __init__(self, asked: Asked, now: datetime, *, taken: bool = True) -> None:
         self._asked = asked
         self._source = _PROMISES if asked.name == "overdue" else _REPORTS
         self._values: dict[str, Any] = {"many": asked.limit + 1, **asked.filters}
         self._conditions = [f"{_COLUMN_OF.get(name, name)} = :{name}" for name in asked.filters]
         if asked.name == "overdue":
-            self._conditions.append("due_at <= :now")
+            self._conditions += ["due_at <= :now", "taken" if taken else "NOT taken"]
             self._values["now"] = now
         elif asked.name == "unowned":
             self._conditions.append("NOT owned AND status <> 'refused'")
@@ -146,6 +172,10 @@ class _Query:
             names = [f"after_{number}" for number in range(len(asked.after))]
             self._conditions.append(f"({', '.join(self._source.place)}) > ({', '.join(f':{each}' for each in names)})")
             self._values |= dict(zip(names, asked.after, strict=True))
+
+    async def lines(self, connection: AsyncConnection) -> tuple[Sequence[Row[Any]], Place | None]:
+        """Return the lines that are asked for, and what follows them."""
+        return await (self.search(connection) if self._asked.searches else self.read(connection))
 
     async def read(self, connection: AsyncConnection, *more: str) -> tuple[Sequence[Row[Any]], Place | None]:
         """Return the lines and what follows them, by the lists' own indexes, with more conditions if there are any."""
@@ -196,7 +226,7 @@ class _Query:
         if len(found) > self._asked.limit:
             return found, None
         last = (await connection.execute(text(self._select("LIMIT 1 OFFSET :walked - 1")), self._values)).first()
-        return found, self._place(last) if last else None
+        return found, self.place(last) if last else None
 
     def _select(self, limit: str, *more: str) -> str:
         source = self._source
@@ -221,9 +251,10 @@ class _Query:
 
     def _cut(self, rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Place | None]:
         limit = self._asked.limit
-        return rows[:limit], self._place(rows[limit - 1]) if len(rows) > limit else None
+        return rows[:limit], self.place(rows[limit - 1]) if len(rows) > limit else None
 
-    def _place(self, row: Row[Any]) -> Place:
+    def place(self, row: Row[Any]) -> Place:
+        """Return where a line stands."""
         at, incident, *rest = (getattr(row, name) for name in self._source.place)
         return (at, incident, *rest)
 

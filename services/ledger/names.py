@@ -44,9 +44,9 @@ class Names:
         _, _, code = who.partition(".")
         return self.unit(code) if code else {"clock": "时钟 clock", "supervision": "督查 supervision"}.get(who, who)
 
-    def post(self, unit: str, post: str) -> str:
-        """Return what a post is called that answers for a unit."""
-        holder = self.directory.holder(unit, post)
+    def post(self, unit: str, post: str, at: datetime) -> str:
+        """Return what a post is called that answers for a unit, or who held it at an instant (UTC)."""
+        holder = self.directory.holder(unit, post, at)
         return holder.name if holder else post
 
     def local(self, instant: datetime) -> str:

@@ -69,7 +69,7 @@ async def inspections(connection: AsyncConnection) -> int:
 
 async def count_overdue(connection: AsyncConnection, now: datetime) -> int:
     """Return how many promises are broken at an instant."""
-    statement = text("SELECT count(*) FROM ledger.clock WHERE due_at <= :now")
+    statement = text("SELECT count(*) FROM ledger.clock WHERE taken IN (false, true) AND due_at <= :now")
     return int(await connection.scalar(statement, {"now": now}) or 0)
 
 

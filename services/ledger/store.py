@@ -211,6 +211,8 @@ class Store:
                 Column("community", Text, nullable=False),
                 Column("status", Text),
                 Column("lead", Text),
+                # What nobody has is listed before everything else.
+                Column("taken", Boolean, nullable=False),
             ),
             promises_of,
             inserting,
@@ -232,13 +234,13 @@ class Store:
         self._insert_entries = inserting(self.entries)
         self._insert_inspections = Insertion(self.inspections, "ON CONFLICT (id) DO NOTHING")
         clock = self.clocks.table.c
-        Index("clock_due", clock.due_at, clock.incident, clock.department, clock.name)
+        Index("clock_due", clock.taken, clock.due_at, clock.incident, clock.department, clock.name)
         # What broke at one instant in one incident is little enough to be put in order afterwards.
         filters = ("community", "category", "status", "lead")
         for name in filters:
             others = [each for each in filters if each != name]
             shown = [*others, "department", "name", "unit"]
-            Index(f"clock_{name}", clock[name], clock.due_at, clock.incident, postgresql_include=shown)
+            Index(f"clock_{name}", clock[name], clock.taken, clock.due_at, clock.incident, postgresql_include=shown)
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -116,7 +116,7 @@ def _overdue(summary: Summary) -> Table:
 
 
 def overdue_table(overdue: Sequence[Overdue], names: Names, total: int) -> Table:
-    """Return what is overdue as a table, the longest first."""
+    """Return what is overdue as a table: what nobody has taken on, then the longest first."""
     title = f"逾期 overdue: {total}"
     table = _table(title, "事件 incident", "类别 kind", "地点 where", "内容 what", "谁 who", "期限 due")
     for each in overdue:

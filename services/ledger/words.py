@@ -183,7 +183,7 @@ def spoken(line: Line, names: Names) -> tuple[str, str]:
     _, _, code = line.who.partition(".")
     if line.by == line.who:
         return plain(who), ""
-    post = names.post(code, line.by) if code else line.by
+    post = names.post(code, line.by, line.at) if code else line.by
     # Whoever a party speaks for, as a street does for its community, is a unit and not a post.
     named = post if post != line.by else names.unit(line.by)
     return plain(who), plain(named if named != line.by else both(POSTS, line.by))
@@ -260,15 +260,21 @@ def _reminded(data: Data, names: Names) -> list[str]:
     unit = names.unit(data["unit"])
     due = f"{both(DEADLINES, data['deadline'])} ≤ {_instant(data['due_at'], names)}"
     skipped = data.get("skipped") or []
-    return [unit, due, _to(data, names), f"跳过 skipped {len(skipped)}" if skipped else ""]
+    vacant = "、".join(both(POSTS, post) for post in data.get("vacant") or [])
+    return [
+        unit,
+        due,
+        f"空缺 vacant: {vacant}" if vacant else "",
+        _to(data),
+        f"跳过 skipped {len(skipped)}" if skipped else "",
+    ]
 
 
-def _to(data: Data, names: Names) -> str:
-    """Return which post above was told; a reminder goes to whoever owes."""
+def _to(data: Data) -> str:
+    """Return which post was told, and who held it then; a reminder goes to whoever owes."""
     if not data.get("post"):
         return ""
-    post = data["post"]
-    return f"→ {names.post(data['unit'], post)} ({both(POSTS, post)})"
+    return f"→ {data.get('holder') or '空缺 nobody'} ({both(POSTS, data['post'])})"
 
 
 def _verified(data: Data, names: Names) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.domain.announce import messages
-from services.domain.clocks import Due, dues, identity
+from services.domain.clocks import UNTAKEN, Due, dues, identity
 from services.domain.configuration import Configuration
 from services.domain.decide import Decision, Said, decide_due, decide_said
 from services.domain.incident import Incident
@@ -84,7 +84,10 @@ class RouterDesk:
     async def due(
         self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int
     ) -> list[DeadlinePassed]:
-        """Return every firing that is due up to its shard's horizon, the earliest first across all incidents."""
+        """Return every firing that is due up to its shard's horizon, the earliest first across all incidents.
+
+        What nobody owns or acknowledged comes before everything else that is due at once.
+        """
         rows = await due_states(connection, self.states, horizons, limit)
         if not rows:
             return await self._recounted(connection, horizons, limit)
@@ -100,7 +103,7 @@ class RouterDesk:
                 for each in due
                 if latest is None or each.at <= latest
             ]
-        return sorted(found, key=lambda each: (each.due.at, each.key, each.due.name))
+        return sorted(found, key=lambda each: (each.due.name not in UNTAKEN, each.due.at, each.key, each.due.name))
 
     async def _recounted(
         self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int

@@ -1,7 +1,7 @@
 """Supervision: someone with a name is told when a promise is broken.
 
 Hears: `supervision.escalations`.
-Decides: who holds the post that is to be told, at the moment it is told.
+Decides: nothing; who held the post when it was to be told, and which posts nobody held, the history says.
 Says: `supervision.actions`, by its officers' commands.
 Remembers: who was told of what, and its journal.
 Fails: a record that can't be read goes to `supervision.dead`; a database away is waited for; anything else ends the

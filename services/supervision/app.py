@@ -10,7 +10,7 @@ from services.supervision.handlers import SupervisionDesk
 from services.supervision.store import journal
 
 
-def make(settings: Settings, configuration: Configuration) -> Room:
+def make(settings: Settings, _configuration: Configuration) -> Room:
     """Return the room, not yet running; it has nothing to publish by itself, so it needs no anchor."""
     return Room(
         name="supervision",
@@ -18,5 +18,5 @@ def make(settings: Settings, configuration: Configuration) -> Room:
         anchor=None,
         journal=journal,
         settings=settings,
-        make_desk=lambda _plumbing: SupervisionDesk(configuration),
+        make_desk=lambda _plumbing: SupervisionDesk(),
     )

@@ -30,7 +30,7 @@ def list_(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One array on one line.")] = False,
 ) -> None:
-    """List who was told of which escalation, the newest first."""
+    """List who was told of which escalation: the newest, and of these what nobody has taken on first."""
     from services.runtime.settings import Settings
     from services.runtime.terminal import run
     from services.supervision.desk import show

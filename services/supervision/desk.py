@@ -31,13 +31,15 @@ async def show(settings: Settings, incident: str | None, limit: int, *, as_json:
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in told], ensure_ascii=False, default=str))
         return
-    table = Table(title=f"{len(told)} escalations (升级) and questions, the newest first", title_justify="left")
+    title = f"{len(told)} escalations (升级) and questions, what nobody has taken on first"
+    table = Table(title=title, title_justify="left")
     for heading in ("told at", "who was told", "owes", "deadline", "due", "incident", "what"):
         table.add_column(heading, no_wrap=heading == "incident")
     for each in told:
+        passed = [post for post in each.vacant or () if each.holder or post != each.post]
         table.add_row(
             local(each.told_at, zone),
-            escape(each.holder or f"nobody holds {each.post}"),
+            escape("\n".join([each.holder or f"nobody holds {each.post}", *(f"{post}: vacant" for post in passed)])),
             each.unit,
             each.deadline,
             local(each.due_at, zone),

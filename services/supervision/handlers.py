@@ -1,4 +1,4 @@
-"""Supervision's desk: looks up who holds the post, and keeps who was told."""
+"""Supervision's desk: keeps who was told, and by which post."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.escalation import Asked, Raised
-from services.domain.configuration import Configuration
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 from services.runtime.log import get
@@ -22,9 +21,6 @@ Tellings = tuple[Telling, ...]
 class SupervisionDesk:
     """Tells people, which for now means: records and logs it."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-
     async def load(self, _connection: AsyncConnection, _keys: Sequence[UUID]) -> dict[UUID, Tellings]:
         """Return nothing: a telling needs no earlier one."""
         return {}
@@ -35,24 +31,24 @@ class SupervisionDesk:
         await store.save(connection, tellings)
         for each in tellings:
             log.warning(
-                "a promise is broken" if each.step >= 0 else "a decision is asked for",
+                _said(each),
                 incident=str(each.incident),
                 deadline=each.deadline,
                 due_at=each.due_at.isoformat(),
                 owes=each.unit,
                 told=each.holder or f"nobody holds the post {each.post}",
                 post=each.post,
+                vacant=each.vacant,
             )
 
     def keep(self, _state: Tellings) -> None:
         """Keep nothing: a telling needs no earlier one."""
 
     def decide(self, state: Tellings | None, happening: Cause) -> tuple[Tellings | None, Sequence[Message]]:
-        """Look up who holds the post now."""
+        """Take down who was told, as the history says it."""
         fact = happening.event.data
         if not isinstance(fact, Raised | Asked):
             raise TypeError(f"{fact.type} does not belong on this topic")
-        holder = self._configuration.directory.holder(fact.unit, fact.post)
         told = Telling(
             id=happening.event.id,
             incident=happening.key,
@@ -64,8 +60,15 @@ class SupervisionDesk:
             due_at=fact.due_at,
             step=fact.step if isinstance(fact, Raised) else ASKED,
             post=fact.post,
-            holder_unit=holder.unit if holder else None,
-            holder=holder.name if holder else None,
+            holder_unit=fact.holder_unit,
+            holder=fact.holder,
             summary=fact.summary,
+            vacant=list(fact.vacant) if isinstance(fact, Raised) and fact.vacant else None,
         )
         return (*(state or ()), told), []
+
+
+def _said(telling: Telling) -> str:
+    if telling.step == ASKED:
+        return "a decision is asked for"
+    return "a promise is broken" if telling.due_at <= telling.told_at else "a promise is due soon"

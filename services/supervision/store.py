@@ -8,9 +8,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.domain.clocks import UNTAKEN
 from services.runtime.journal import Journal
 
 metadata = MetaData(schema="supervision")
@@ -31,6 +32,7 @@ telling = Table(
     Column("holder_unit", Text),
     Column("holder", Text),
     Column("summary", Text, nullable=False),
+    Column("vacant", ARRAY(Text)),
 )
 Index("telling_at", telling.c.told_at)
 
@@ -39,9 +41,10 @@ ASKED = -1
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """Who was told of what; `holder` is None where nobody in the directory holds the post.
+    """Who was told of what; `holder` is None where nobody held the post.
 
-    `step` is the rung of the ladder, or `ASKED` where a decision is asked for and no promise is broken yet.
+    `step` is the rung of the ladder, or `ASKED` where a decision is asked for and no promise is broken. `vacant` are
+    the posts that were to be told first, and that nobody held, from the lowest up; None where none was.
     """
 
     id: UUID
@@ -57,6 +60,7 @@ class Telling:
     holder_unit: str | None
     holder: str | None
     summary: str
+    vacant: list[str] | None = None
 
 
 async def save(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:
@@ -67,11 +71,19 @@ async def save(connection: AsyncConnection, tellings: Sequence[Telling]) -> None
 
 
 async def latest(connection: AsyncConnection, limit: int, incident: UUID | None = None) -> list[Telling]:
-    """Return the tellings, the newest first, at most `limit`; of one incident, or of all."""
-    statement = select(telling).order_by(telling.c.told_at.desc(), telling.c.incident, telling.c.step.desc())
+    """Return the newest tellings, at most `limit`; of one incident, or of all.
+
+    What nobody has taken on comes first, then the newest.
+    """
+    order = telling.c.told_at.desc(), telling.c.incident, telling.c.step.desc()
+    statement = select(telling).order_by(*order).limit(limit)
     if incident:
         statement = statement.where(telling.c.incident == incident)
-    rows = await connection.execute(statement.limit(limit))
+    newest = statement.subquery()
+    taken = newest.c.deadline.not_in(sorted(UNTAKEN))
+    rows = await connection.execute(
+        select(newest).order_by(taken, newest.c.told_at.desc(), newest.c.incident, newest.c.step.desc())
+    )
     return [Telling(**row) for row in rows.mappings()]
 
 

@@ -6,7 +6,7 @@ There is no Kafka between them: what one room says is handed to those that hear 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from schemas.topics import DECISIONS, DISPATCHES, JOURNAL, REPORTS, RESPONSES, T
 from services.configured import load
 from services.department.handlers import DepartmentDesk
 from services.department.store import journal as department_journal
+from services.domain.configuration import Configuration
 from services.ledger.handlers import LedgerDesk
 from services.ledger.store import journal as ledger_journal
 from services.router.handlers import RouterDesk
@@ -80,7 +81,7 @@ async def live(engine: AsyncEngine, settings: Settings, until: datetime) -> list
 
 
 async def _open(engine: AsyncEngine, settings: Settings) -> AsyncIterator[_Room]:
-    configuration = load(settings.config)
+    configuration = _without_reminders(load(settings.config))
     desks: Sequence[tuple[str, tuple[Topic, ...], Desk[Any, Any], Journal]] = (
         ("street", (REPORTS, JOURNAL), StreetDesk(configuration), street_journal),
         ("router", (DECISIONS, RESPONSES), RouterDesk(configuration), router_journal),
@@ -91,6 +92,18 @@ async def _open(engine: AsyncEngine, settings: Settings) -> AsyncIterator[_Room]
         async with engine.begin() as connection:
             await journal.prepare(connection, settings.kafka.shards)
         yield _Room(hears, desk, Bench(engine, journal, f"/{name}"))
+
+
+def _without_reminders(configuration: Configuration) -> Configuration:
+    """Return a configuration in which nothing comes before its deadline.
+
+    A copy's instants are moved by the wall clock, and what comes so many working hours before one of them does not.
+    """
+    ladders = {
+        name: replace(ladder, steps=tuple(step for step in ladder.steps if not step.before))
+        for name, ladder in configuration.ladders.items()
+    }
+    return replace(configuration, ladders=ladders)
 
 
 def _reported(incident: UUID, kind: Kind, category: str, severity: Severity, estate: str, what: str, at: Any) -> Said:

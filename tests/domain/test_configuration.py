@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ WITH_A_RULE = [
 ]
 WITHOUT_A_RULE = ["schooling", "bus-route", "property-title", "other", "unclaimed-structure"]
 
+AT = datetime(2021, 3, 1, 2, tzinfo=UTC)
 Change = Callable[[str, str, str], list[Problem]]
 
 
@@ -138,16 +140,38 @@ def test_a_ladder_belongs_to_whoever_owes(shipped: Configuration) -> None:
     assert shipped.policy_for({}, "water").ladder == "district"
 
 
+def test_in_an_emergency_each_side_climbs_to_its_own_top(shipped: Configuration) -> None:
+    """A street has no power over a district's department, and its sections' emergencies end within the street.
+
+    So it is for whoever the rules name, and for whoever an officer calls besides.
+    """
+    tops = {"dongsheng-safety": "discipline-committee", "dongsheng-urban": "discipline-committee"}
+    for labels in ({"severity": "critical"}, {"call": "emergency"}):
+        for category in ("gas", "fire-safety", "noise", "other"):
+            found = {
+                each.department: each.ladder for each in shipped.plan({**labels, "category": category}).assignments
+            }
+            assert "dongsheng-safety" in found
+            called = {code: shipped.policy_for(labels, code).ladder for code in ("water", "parks", "dongsheng-urban")}
+            for code, name in (found | called).items():
+                ladder = shipped.ladders[name]
+                assert ladder.steps[-1].post == tops.get(code, "supervision-office"), (code, name)
+                assert {step.offset.unit for step in ladder.steps} <= {"m", "h"}
+                assert "supervision-office" not in {step.post for step in ladder.steps} or code not in tops
+
+
 def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> None:
     """A unit's own post comes first, then its street's, then the district's."""
     directory = shipped.directory
-    assert directory.holder("water", "supervision-office") == Holder("supervision-office", "shuangliu", "区政府督查室")
-    assert directory.holder("guangdu", "leading-group") == Holder("leading-group", "dongsheng", "街道领导小组")
-    found = directory.holder("guangdu", "discipline-member")
+    assert directory.holder("water", "supervision-office", AT) == Holder(
+        "supervision-office", "shuangliu", "区政府督查室"
+    )
+    assert directory.holder("guangdu", "leading-group", AT) == Holder("leading-group", "dongsheng", "街道领导小组")
+    found = directory.holder("guangdu", "discipline-member", AT)
     assert found is not None
     assert found.unit == "guangdu"
-    assert directory.holder("water", "leading-group") is None
-    assert directory.holder("nowhere", "officer") is None
+    assert directory.holder("water", "leading-group", AT) is None
+    assert directory.holder("nowhere", "officer", AT) is None
     assert directory.street_of("guangdu") == directory.street_of("dongsheng-peace") == "dongsheng"
     assert directory.street_of("water") is None
     assert directory.is_section("dongsheng-peace", "dongsheng")
@@ -175,6 +199,19 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
         ("directory.yaml", "departments:\n", "departments: [\n", "this is no YAML"),
         ("ladders.yaml", "post: supervision-office", "post: supervision-ofice", "nobody holds the post"),
         ("ladders.yaml", "    repeat: 1h", "", "has no repeat"),
+        ("ladders.yaml", "- before: 10m", "- {before: 10m, after: 5m}", "says both after and before"),
+        ("ladders.yaml", "- before: 10m", "- post: officer", "doesn't say after how long"),
+        ("ladders.yaml", "- before: 10m", "- before: 0m", "is no time at all"),
+        ("ladders.yaml", "- before: 10m", "- before: 251wd", "more than a year before"),
+        (
+            "ladders.yaml",
+            "- after: 0m",
+            "- after: 0m\n      - before: 1wh",
+            "and the one above it in the file after it",
+        ),
+        ("ladders.yaml", "{after: 30m, post: supervision-office}", "{before: 1m}", "ends before the deadline"),
+        ("ladders.yaml", "{section: emergency-section}", "{section: urgent}", "no ladder is called 'urgent'"),
+        ("ladders.yaml", "{section: emergency-section}", "{sections: emergency}", "unknown key 'sections'"),
         ("ladders.yaml", "community: community", "community: village", "no ladder is called 'village'"),
         ("policy.yaml", "  decide: 1wd", "  decided: 1wd", "the street has no time to decide"),
         ("calendar.yaml", "Asia/Shanghai", "Asia/Chengdu", "no time zone is called 'Asia/Chengdu'"),
@@ -240,7 +277,10 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         ("routes.yaml", 'severity="critical"', 'severity="urgent"', "severity is never 'urgent'"),
         (
             "directory.yaml",
-            "posts: {officer: 广都社区网格员, discipline-member: 广都社区纪检委员}",
+            (
+                "posts: {officer: 广都社区网格员, section-head: 广都社区网格长, responsible-leader: 广都社区党委书记,"
+                " discipline-member: 广都社区纪检委员}"
+            ),
             "posts: {}",
             "guangdu has no posts",
         ),
@@ -250,6 +290,14 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
             "{after: 1wh, post: responsible-leader}",
             "come together",
         ),
+        ("ladders.yaml", "- before: 4wh\n", "- before: 4wh\n      - before: 5wh\n", "come together"),
+        (
+            "directory.yaml",
+            "officer: 街道值班员",
+            "officer: {members: [甲], away: [{who: 乙, from: 2021-03-01, to: 2021-03-02}]}",
+            "'乙' is away, and is never on duty",
+        ),
+        ("routes.yaml", "{acknowledge: 4wh, resolve: 3wd}", "{acknowledge: 4wd, resolve: 3wd}", "climbs last"),
     ],
 )
 def test_what_is_likely_a_mistake_is_a_warning(change: Change, file: str, old: str, new: str, what: str) -> None:
@@ -257,6 +305,23 @@ def test_what_is_likely_a_mistake_is_a_warning(change: Change, file: str, old: s
     problems = change(file, old, new)
     assert {problem.level for problem in problems} == {"warning"}
     assert any(what in problem.what for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("steps", "what"),
+    [
+        ("[{after: 5wh, post: section-head}, {after: 5wd, post: discipline-committee}]", "first told 5wh, but 4wh on"),
+        ("[{after: 0m}, {after: 3wd, post: leading-group}]", "first told 3wd, but 4wh on 'section'"),
+        ("[{after: 4wh, post: section-head}]", "'section-head', which is not the top of 'district'"),
+        ("[after: 0m]", "first told never"),
+    ],
+)
+def test_what_nobody_owns_must_not_climb_later_or_end_lower(change: Change, steps: str, what: str) -> None:
+    """A street's ladder, which undecided reports climb, that is slower or shorter than the others is warned of."""
+    slower = f"  street: {{steps: {steps}, repeat: 1d}}\n  before:\n"
+    problems = change("ladders.yaml", "  street:\n", slower)
+    assert {problem.level for problem in problems} == {"warning"}
+    assert any(what in problem.what for problem in problems), problems
 
 
 def test_the_version_names_the_content(change: Change, tmp_path: Path, shipped: Configuration) -> None:

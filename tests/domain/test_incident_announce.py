@@ -224,6 +224,8 @@ def test_a_reminder_goes_to_the_department_that_owes_and_an_escalation_to_superv
         due_at=due_at,
         step=1,
         post="section-head",
+        holder="water's section-head",
+        holder_unit="water",
         summary="water · elm · no water since morning",
     )
     assert ("supervision.escalations", raised) in told(scene)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.working_time import OFFICE_DAY, OFFICE_WEEK, Calendar, Duration, Hours, add, between, is_open
+from services.domain.working_time import OFFICE_DAY, OFFICE_WEEK, Calendar, Duration, Hours, add, back, between, is_open
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PLAIN = Calendar(SHANGHAI)
@@ -293,3 +293,81 @@ def test_calendars_that_make_no_sense_are_refused() -> None:
         Calendar(SHANGHAI, holidays=frozenset({day}), working_weekends=frozenset({day}))
     with pytest.raises(ValueError, match="never open"):
         Hours(time(9), time(9))
+
+
+@pytest.mark.parametrize(
+    ("end", "duration", "start"),
+    [
+        ("2021-03-01T14:00", "3wh", "2021-03-01T10:00"),
+        ("2021-03-01T14:00", "4wh", "2021-03-01T09:00"),
+        ("2021-03-01T13:00", "1wh", "2021-03-01T11:00"),
+        ("2021-03-01T14:00", "1wh", "2021-03-01T13:00"),
+        ("2021-03-01T12:30", "1wh", "2021-03-01T11:00"),
+        ("2021-03-01T09:00", "1wh", "2021-02-26T16:00"),
+        ("2021-03-07T03:00", "4wh", "2021-03-05T13:00"),
+        ("2021-03-07T03:00", "0wh", "2021-03-05T17:00"),
+        ("2021-03-08T10:15", "5wd", "2021-03-01T10:15"),
+        ("2021-03-08T12:30", "1wd", "2021-03-05T12:00"),
+        ("2021-03-08T08:00", "1wd", "2021-03-04T17:00"),
+        ("2021-03-02T00:20", "30m", "2021-03-01T23:50"),
+        ("2021-03-13T10:00", "7d", "2021-03-06T10:00"),
+    ],
+)
+def test_durations_are_counted_backwards_too(end: str, duration: str, start: str) -> None:
+    """Working units count office hours from the closing before, wall-clock units count every hour."""
+    assert back(PLAIN, local(end), Duration.parse(duration)) == local(start)
+
+
+def test_backwards_over_a_day_with_other_hours_there_is_time_enough() -> None:
+    """Where the same time of day isn't open some working days earlier, it is the last closing before that."""
+    morning, whole = (Hours(time(9), time(12)),), (Hours(time(9), time(17)),)
+    calendar = Calendar(SHANGHAI, (morning, whole, (Hours(time(14), time(15)),), (), (), (), ()))
+    assert back(calendar, local("2021-03-02T16:00"), Duration(1, "wd")) == local("2021-03-01T12:00")
+    assert back(calendar, local("2021-03-09T09:30"), Duration(2, "wd")) == local("2021-03-02T17:00")
+
+
+def test_backwards_holidays_are_closed_and_working_weekends_open() -> None:
+    """The same days count in both directions."""
+    assert back(MAY, local("2021-05-06T10:00"), Duration(2, "wh")) == local("2021-04-30T16:00")
+    assert back(MAY, local("2021-04-26T10:00"), Duration(1, "wd")) == local("2021-04-25T10:00")
+
+
+@given(calendars, instants, durations)
+def test_what_begins_so_long_before_is_over_in_time(calendar: Calendar, end: datetime, duration: Duration) -> None:
+    """Counting back and then forward never ends too late; in hours, nothing is lost on the way."""
+    start = back(calendar, end, duration)
+    assert start <= end
+    assert add(calendar, start, duration) <= end
+    if duration.unit == "wh":
+        assert between(calendar, start, end) == timedelta(hours=duration.value)
+    elif duration.unit != "wd":
+        assert add(calendar, start, duration) == end
+
+
+@given(calendars, instants, instants, durations)
+def test_earlier_ends_never_start_later(calendar: Calendar, one: datetime, other: datetime, duration: Duration) -> None:
+    """Counting backwards keeps the order of instants, and a whole day has one bound."""
+    early, late = sorted((one, other))
+    assert back(calendar, early, duration) <= back(calendar, late, duration)
+    assert calendar.not_before(late.date(), duration) <= back(calendar, late, duration)
+
+
+@given(calendars, instants, working)
+def test_a_working_reminder_is_never_outside_office_hours(
+    calendar: Calendar, end: datetime, duration: Duration
+) -> None:
+    """Whatever is counted back in working time begins when somebody is there."""
+    start = back(calendar, end, duration)
+    assert is_open(calendar, start)
+    assert start.tzinfo is UTC
+
+
+def test_counting_back_stays_within_the_years() -> None:
+    """There is a year's room before the first year; before that, it is a `ValueError`."""
+    first = datetime(2000, 1, 1, tzinfo=UTC)
+    assert back(PLAIN, first, Duration(4, "wh")) == local("1999-12-31T13:00")
+    for duration in (Duration(900, "d"), Duration(999_999, "d"), Duration(9_999, "wh"), Duration(900, "wd")):
+        with pytest.raises(ValueError, match="years 2000 to 2100"):
+            back(PLAIN, first, duration)
+    with pytest.raises(ValueError, match="no offset"):
+        back(PLAIN, datetime(2021, 3, 1), Duration(1, "h"))  # noqa: DTZ001 - that is the mistake

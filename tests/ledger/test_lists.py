@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import decision
 from schemas.incident import Status
 from schemas.report import Kind, Place
+from services.domain.clocks import UNTAKEN
 from services.domain.figures import Fate, Row, add_up, count, fates, tally
 from services.domain.incident import Incident, Repeat
 from services.ledger import lists, queries
@@ -243,20 +244,25 @@ async def fate_of(books: Books, history: History) -> tuple[str, str | None]:
 
 
 async def test_overdue_is_read_page_by_page(books: Books) -> None:
-    """One promise after another, without one twice or left out, also where several broke at the same instant."""
+    """One promise after another, what nobody has taken on first, without one twice or left out.
+
+    Also where several broke at the same instant.
+    """
     histories = [
         History("hazard", "gas", community=each).called("gas", "water") for each in (*COMMUNITIES, *COMMUNITIES)
     ]
     await books.write(*histories, History(category="other", description="路灯不亮"))
     async with books.engine.connect() as connection:
         whole = (await page(connection, Asked("overdue"), FAR)).overdue
-        assert await every(connection, Asked("overdue", limit=1), FAR) == whole
+        for limit in range(1, len(whole) + 1):
+            assert await every(connection, Asked("overdue", limit=limit), FAR) == whole
         for parameters, many in (({"community": "wudongqiao"}, 2), ({"q": "路灯"}, 1), ({"status": "called"}, 4)):
             found = await every(connection, read("overdue", parameters), FAR)
             assert len({each.id for each in found}) == many
             assert found == [each for each in whole if each.id in {one.id for one in found}]
-    keys = [(each.due_at, each.id, each.department, each.deadline) for each in whole]
+    keys = [(each.deadline not in UNTAKEN, each.due_at, each.id, each.department, each.deadline) for each in whole]
     assert keys == sorted(keys)
+    assert {taken for taken, *_ in keys} == {False, True}
     assert len(set(keys)) == len(keys) > len(histories)
 
 

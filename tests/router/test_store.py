@@ -11,6 +11,9 @@ import pytest
 from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.configured import load
+from services.domain.clocks import UNTAKEN
+from services.router.handlers import RouterDesk
 from services.router.store import due_states, make_states
 from services.runtime.database import connect
 from services.runtime.migrations import upgrade
@@ -81,3 +84,28 @@ async def test_the_earliest_come_first_whatever_their_shard(engine: AsyncEngine)
     assert {state.id for _, _, state in held} >= {key for at, key in earliest if at <= early}
     assert all(at <= early for shard, at, _ in held if shard % 2)
     assert {shard for shard, _, _ in alone} <= {7}
+
+
+async def test_what_nobody_has_taken_on_fires_first(engine: AsyncEngine) -> None:
+    """Of all that is due in one page, the undecided and unacknowledged comes first, the earliest of it before others.
+
+    Behind a full page others may be due: nothing that is later than its end is on it, whoever has it.
+    """
+    desk = RouterDesk(load(CONFIG))
+    far = dict.fromkeys(range(SHARDS), NOW + timedelta(days=365))
+    async with engine.connect() as connection:
+        every = await desk.due(connection, far, OPEN + 1)
+        page = await desk.due(connection, far, OPEN // 2)
+        rows = await due_states(connection, make_states(MetaData(schema="router")), far, OPEN // 2)
+    for found in (every, page):
+        order = [(each.due.name not in UNTAKEN, each.due.at) for each in found]
+        assert order == sorted(order)
+        assert {taken for taken, _ in order} == {False, True}
+    latest = rows[-1][1]
+    assert {each.id for each in page} == {each.id for each in every if each.due.at <= latest} & {
+        each.id for each in every if each.key in {state.id for _, _, state in rows}
+    }
+    # Some that somebody has taken on was due before some that nobody has.
+    assert min(each.due.at for each in page if each.due.name not in UNTAKEN) < max(
+        each.due.at for each in page if each.due.name in UNTAKEN
+    )

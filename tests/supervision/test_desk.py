@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,12 +14,15 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from schemas.action import Reminded
+from schemas.escalation import Raised
 from schemas.event import Event, parse
-from schemas.topics import ACTIONS
+from schemas.topics import ACTIONS, ESCALATIONS
 from services.local.kafka import EmbeddedKafka
 from services.runtime.database import connect
+from services.runtime.inlet import Cause
 from services.runtime.settings import DatabaseSettings, KafkaSettings, Settings
 from services.supervision.desk import act, show
+from services.supervision.handlers import SupervisionDesk
 from services.supervision.store import Telling, metadata, save
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
@@ -82,6 +85,58 @@ async def test_the_list_is_of_the_incident_that_begins_so(
     """`list --incident` takes the beginning of an id too."""
     await show(settings, "009a71f6-f", 50, as_json=True)
     assert [each["incident"] for each in json.loads(capsys.readouterr().out)] == [str(ALIKE)]
+
+
+async def test_what_nobody_has_taken_on_comes_first(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the newest, the undecided and unacknowledged are listed before the others, each part from the newest on."""
+    incident = uuid4()
+    deadlines = ["acknowledge", "resolve", "decide", "confirm"]
+    engine = connect(settings.database, "test")
+    async with engine.begin() as connection:
+        tellings = [
+            replace(TELLING, id=uuid4(), incident=incident, deadline=name, told_at=AT + timedelta(hours=hours))
+            for hours, name in enumerate(deadlines)
+        ]
+        await save(connection, tellings)
+    await engine.dispose()
+    for limit, listed in ((50, ["decide", "acknowledge", "confirm", "resolve"]), (2, ["decide", "confirm"])):
+        await show(settings, str(incident), limit, as_json=True)
+        assert [each["deadline"] for each in json.loads(capsys.readouterr().out)] == listed
+
+
+async def test_who_was_told_is_who_the_history_says(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """The holder when it was told and the posts that were passed, as the escalation names them, are kept and shown."""
+    desk, incident = SupervisionDesk(), uuid4()
+    engine = connect(settings.database, "test")
+    for step, more in (
+        (2, {"post": "responsible-leader", "holder": "值班领导", "holder_unit": "water", "vacant": ("section-head",)}),
+        (3, {"post": "supervision-office", "vacant": ("supervision-office",)}),
+    ):
+        fields = {"street": "dongsheng", "unit": "water", "round": 1, "deadline": "resolve", "due_at": AT}
+        fact = Raised.model_validate({**fields, "summary": "停水", "step": step, **more})
+        cause = Cause(
+            id=uuid4(), key=incident, shard=0, at=AT, topic=ESCALATIONS.name, party="supervision", code=None,
+            event=Event(uuid4(), "/router", incident, AT + timedelta(hours=step), fact),
+        )  # fmt: skip
+        told, messages = desk.decide(None, cause)
+        assert told is not None
+        assert messages == []
+        async with engine.begin() as connection:
+            await desk.save(connection, {incident: (0, told)})
+    await engine.dispose()
+    logged = capsys.readouterr().out
+    assert "nobody holds the post supervision-office" in logged
+    assert "section-head" in logged
+    await show(settings, str(incident), 50, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["holder"], each["holder_unit"], each["vacant"]) for each in found] == [
+        (None, None, ["supervision-office"]),
+        ("值班领导", "water", ["section-head"]),
+    ]
+    await show(settings, str(incident), 50, as_json=False)
+    printed = capsys.readouterr().out
+    for said in ("值班领导", "section-head: vacant", "nobody holds", "supervision-office"):
+        assert said in printed
 
 
 @pytest.mark.parametrize(
