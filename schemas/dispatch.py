@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from schemas.decision import CallKind
+from schemas.escalation import Copy
 from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text
 from schemas.report import Kind, Place, Severity
 
 Role = Literal["lead", "support"]
 Status = Literal["dispatched", "acknowledged", "parked", "declined", "resolved", "confirmed", "withdrawn"]
 Round = Ordinal
+CaseStatus = Literal["asked", "explained", "accepted"]
 Deadlines = dict[Line, Instant]
 
 
@@ -55,6 +57,21 @@ class Reminded(Fact):
     deadline: Line
     due_at: Instant
     note: Text = ""
+    copies: tuple[Copy, ...] = ()
+
+
+class Supervised(Fact):
+    """A supervision case against the department (督办) stands like this; `reason` is why it was opened or rejected.
+
+    While it is `asked`, an explanation is owed by the deadline `explain`. `turn` counts how often one was asked for.
+    """
+
+    type: ClassVar[str] = "whistle.dispatch.supervised.v1"
+
+    status: CaseStatus
+    turn: Ordinal
+    deadlines: Deadlines
+    reason: Text = ""
 
 
 class Refused(Fact):

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from schemas.decision import CallKind, Request
 from schemas.dispatch import Deadlines, Role, Round
+from schemas.escalation import Copy
 from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Text
 from schemas.inspection import Recorded
 from schemas.report import Raised
@@ -311,6 +312,7 @@ class _OfDeadline(Entry):
     unit: Code
     department: Code | None = None
     round: Count = 0
+    case: Code | None = Field(default=None, description="The unit whose supervision case it is about, if any.")
     skipped: tuple[Count, ...] = Field(default=(), description="Lower rungs that came due in the same silence.")
 
 
@@ -335,6 +337,55 @@ class RemindedByHand(Entry):
 
     department: Code | None = None
     note: Text = ""
+    copies: tuple[Copy, ...] = ()
+
+
+class OfCase(Entry):
+    """An entry about the supervision case against a unit (督办); `turn` counts the explanations asked of it."""
+
+    unit: Code
+    turn: Ordinal
+
+
+class CaseOpened(OfCase):
+    """Supervision wants a written explanation of the unit."""
+
+    type: ClassVar[str] = "whistle.incident.case_opened.v1"
+
+    reason: Reason
+    deadlines: Deadlines
+
+
+class Explained(OfCase):
+    """The unit explained itself; supervision owes its judgement."""
+
+    type: ClassVar[str] = "whistle.incident.explained.v1"
+
+    explanation: Text
+    deadlines: Deadlines
+
+
+class CaseRejected(OfCase):
+    """The explanation was not accepted: `turn` is the new turn."""
+
+    type: ClassVar[str] = "whistle.incident.case_rejected.v1"
+
+    reason: Reason
+    deadlines: Deadlines
+
+
+class CaseAccepted(OfCase):
+    """The explanation was accepted, and the case is over."""
+
+    type: ClassVar[str] = "whistle.incident.case_accepted.v1"
+
+    note: Text = ""
+
+
+class HeldOpen(Entry):
+    """The rating window is over, but a supervision case is not: the incident closes when that is."""
+
+    type: ClassVar[str] = "whistle.incident.held_open.v1"
 
 
 class ActRefused(Entry):

@@ -39,7 +39,7 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
     for item in items:
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
         table.add_row(
-            item.status,
+            f"{item.status}, asked to explain" if item.case and item.case.status == "asked" else item.status,
             late + local(item.due_at, configuration.calendar.zone),
             item.issued.role,
             str(item.round),
@@ -58,6 +58,7 @@ def _row(item: store.Item) -> dict[str, object]:
         "round": item.round,
         "deadlines": {name: isoformat(at) for name, at in item.deadlines.items()},
         "refused": item.refused or None,
+        "case": item.case.model_dump(mode="json") if item.case else None,
         "dispatch": item.issued.model_dump(mode="json", exclude_none=True),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,15 +46,22 @@ class DepartmentDesk:
 def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) -> Item | None:
     if isinstance(fact, dispatch.Issued):
         at = happening.event.time
-        return Item(happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at)
+        case = before.case if before else None
+        return Item(happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at, case=case)
     if before is None:
         # A refusal of something said about an incident this department was never called for.
         return None
+    return replace(before, **_changes(before, fact))
+
+
+def _changes(before: Item, fact: Fact) -> dict[str, Any]:
     match fact:
         case dispatch.Changed():
-            return replace(before, status=fact.status, round=fact.round, deadlines=fact.deadlines, refused="")
+            return {"status": fact.status, "round": fact.round, "deadlines": fact.deadlines, "refused": ""}
         case dispatch.Reminded():
-            return replace(before, reminders=before.reminders + 1)
+            return {"reminders": before.reminders + 1}
         case dispatch.Refused():
-            return replace(before, refused=f"{fact.act}: {fact.reason}")
-    return before
+            return {"refused": f"{fact.act}: {fact.reason}"}
+        case dispatch.Supervised():
+            return {"case": fact}
+    return {}

@@ -5,6 +5,7 @@ supervision.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -26,21 +27,49 @@ def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
     match told:
         case entries.Dispatched():
             yield DISPATCHES.named(told.department), _issued(state, told)
-        # A deadline on its obligation may be the street's, the community's or the district's to keep.
-        case entries.Reminded(department=str(department)) if told.unit == department:
-            fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
-            yield DISPATCHES.named(department), fact
-        case entries.RemindedByHand(department=str(department)):
-            owed = state.obligations[department]
-            due_at = min(each.due_at for each in owed.clocks.values()) if owed.clocks else owed.dispatched_at
-            fact = dispatch.Reminded(round=owed.round, deadline="by-hand", due_at=due_at, note=told.note)
-            yield DISPATCHES.named(department), fact
+        case entries.Reminded():
+            yield from _reminded(state, told)
         case entries.Escalated():
             yield ESCALATIONS.name, _raised(state, told)
         case entries.ActRefused():
             yield from _refused(told)
         case entries.OfDepartment(department=department) if type(told) in _STATUS:
             yield DISPATCHES.named(department), _changed(state.obligations[department], told)
+        case entries.RemindedByHand():
+            yield from _reminded_by_hand(state, told)
+        case entries.OfCase(unit=unit) if unit in state.obligations:
+            yield DISPATCHES.named(unit), _supervised(told)
+
+
+def _reminded(state: Incident, told: entries.Reminded) -> Iterator[tuple[str, Fact]]:
+    # A deadline on its obligation may be the street's, the community's or the district's to keep, and so may a case's.
+    if told.unit in state.obligations and told.unit in {told.department, told.case}:
+        fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
+        yield DISPATCHES.named(told.unit), fact
+
+
+def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Iterator[tuple[str, Fact]]:
+    due_at = _next_due_at(state, told)
+    if told.department:
+        fact = dispatch.Reminded(
+            round=state.obligations[told.department].round,
+            deadline="by-hand",
+            due_at=due_at,
+            note=told.note,
+            copies=told.copies,
+        )
+        yield DISPATCHES.named(told.department), fact
+    for each in told.copies:
+        copied = escalation.Copied(
+            street=state.street,
+            unit=told.department or state.street,
+            department=told.department,
+            due_at=due_at,
+            copy_to=each,
+            note=told.note,
+            summary=summary(state),
+        )
+        yield ESCALATIONS.name, copied
 
 
 def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:
@@ -93,6 +122,37 @@ def _changed(owed: Obligation, told: Any) -> dispatch.Changed:
         deadlines={name: clock.due_at for name, clock in owed.clocks.items()} if stands else {},
         reason=vars(told).get("reason", ""),
     )
+
+
+_CASE_STATUS: Mapping[type, dispatch.CaseStatus] = MappingProxyType(
+    {
+        entries.CaseOpened: "asked",
+        entries.Explained: "explained",
+        entries.CaseRejected: "asked",
+        entries.CaseAccepted: "accepted",
+    }
+)
+
+
+def _supervised(told: Any) -> dispatch.Supervised:
+    fields = vars(told)
+    return dispatch.Supervised(
+        status=_CASE_STATUS[type(told)],
+        turn=told.turn,
+        # The judgement is owed by supervision.
+        deadlines={} if isinstance(told, entries.Explained) else fields.get("deadlines", {}),
+        reason=fields.get("reason") or fields.get("note", ""),
+    )
+
+
+def _next_due_at(state: Incident, told: entries.RemindedByHand) -> datetime:
+    """Return the next deadline of whoever is reminded; where none runs, when they got the matter."""
+    owed = state.obligations[told.department] if told.department else state
+    got = owed.dispatched_at if isinstance(owed, Obligation) else owed.reported_at
+    first = min((each.due_at for each in owed.clocks.values()), default=got)
+    if first is None:
+        raise TypeError("an incident without a report reminds nobody")
+    return first
 
 
 def _raised(state: Incident, told: entries.Escalated) -> escalation.Raised:

@@ -66,6 +66,9 @@ _TOP: Final = (
 )
 _NEEDED: Final = ("district", "streets", "departments", "route", "ladders", "owed-by", "street-policy", "approvers")
 _POLICY: Final = ("decide", "confirm", "answer", "close", "approve", "overall", "wait")
+_OF_CASES: Final = ("explain", "judge")
+# What a supervision case gives whoever is asked, and supervision itself, where nothing is set.
+_TWO_DAYS: Final = Duration(2, "wd")
 _APPROVALS: Final = ("extension", "parking")
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # What an operator's own tree has where its root sets nothing.
@@ -80,7 +83,8 @@ class StreetPolicy:
 
     `decide` a report or a declined obligation; `confirm` what was resolved; `answer` the public; `close` after the
     rating window; `approve` an extension or a parking; `overall` from the whistle to the incident's end; `wait` of a
-    fact about something that isn't known yet.
+    fact about something that isn't known yet. In a supervision case, whoever is asked has `explain`, and supervision
+    `judge`.
     """
 
     decide: Duration
@@ -90,6 +94,8 @@ class StreetPolicy:
     approve: Duration
     overall: Duration
     wait: Duration
+    explain: Duration = _TWO_DAYS
+    judge: Duration = _TWO_DAYS
 
 
 DEFAULT_STREET_POLICY: Final = StreetPolicy(
@@ -380,7 +386,7 @@ def _warn_of_empty_posts(
 
 
 def _street_policy(place: Place) -> StreetPolicy:
-    keys = place.keys(_POLICY)
+    keys = place.keys((*_POLICY, *_OF_CASES))
     for name in _POLICY:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas import incident as entries
 from schemas import response
+from services.domain import cases
 from services.domain.incident import Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -18,6 +19,8 @@ def decide(story: Story, department: str, fact: Any) -> Verdict:
     owed = story.state.obligations.get(department) if story.state else None
     if owed is None:
         return Unknown()
+    if isinstance(fact, response.Explained):
+        return cases.explain(story, department, fact.explanation, fact.round)
     if story.now_is.ended:
         return Refusal(f"the incident is {story.now_is.status}")
     if fact.round is not None and fact.round != owed.round:

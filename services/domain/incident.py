@@ -14,11 +14,13 @@ from uuid import UUID
 
 from schemas import incident as entries
 from schemas.decision import CallKind, Inspected, Request
-from schemas.dispatch import Role
+from schemas.dispatch import CaseStatus, Role
 from schemas.dispatch import Status as ObligationStatus
 from schemas.incident import Entry, Policy, Status
 from schemas.report import Raised
 from schemas.response import Owner
+from services.domain.broken import Broken, climbed
+from services.domain.broken import ended as no_longer_awaited
 
 ENDED: frozenset[Status] = frozenset({"closed", "refused", "attached"})
 DONE: frozenset[ObligationStatus] = frozenset({"confirmed", "withdrawn"})
@@ -66,6 +68,26 @@ class Obligation:
     def open(self) -> bool:
         """Whether anybody still waits for something about it."""
         return self.status not in DONE
+
+
+@dataclass(frozen=True)
+class Case:
+    """A supervision case (督办) against a unit with a part in the incident; each `turn` asks for one explanation.
+
+    `late` names the deadlines that passed unkept, in any turn.
+    """
+
+    unit: str
+    status: CaseStatus
+    turn: int
+    opened_at: datetime
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody still waits for something about it."""
+        return self.status != "accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +138,18 @@ class Incident:
     solved: bool | None = None
     satisfied: bool | None = None
     waiting: tuple[Waiting, ...] = ()
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    broken: tuple[Broken, ...] = ()
 
     @property
     def ended(self) -> bool:
-        """Whether nobody waits for anything any more."""
+        """Whether nobody waits for anything any more, but perhaps for what a supervision case asks."""
         return self.status in ENDED
+
+    @property
+    def supervised(self) -> bool:
+        """Whether some supervision case is not over."""
+        return any(each.open for each in self.cases.values())
 
     @property
     def lead(self) -> Obligation | None:
@@ -154,7 +183,8 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
         )
     fold = _FOLDS.get(type(entry))
     changes = fold(before, entry, entry.happened_at or at) if fold else {}
-    return _changed(before, version=entry.version, **changes)
+    after = _changed(before, version=entry.version, **changes)
+    return _no_longer_awaited(after, entry, entry.happened_at or at) if after.broken else after
 
 
 def about_inspection(entry: Entry) -> bool:
@@ -164,7 +194,7 @@ def about_inspection(entry: Entry) -> bool:
 
 # --- what each entry changes, by the names of the state's fields -----------------------------------------------------
 
-S = TypeVar("S", Incident, Obligation)
+S = TypeVar("S", Incident, Obligation, Case)
 Changes = dict[str, Any]
 
 
@@ -334,15 +364,68 @@ def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
     return _set(state, entry, "closed", "*")
 
 
-def _fired(state: Incident, entry: Any, _at: datetime) -> Changes:
+def _case_opened(state: Incident, entry: entries.CaseOpened, at: datetime) -> Changes:
+    before = state.cases.get(entry.unit)
+    clocks = _clocks({}, sets=entry.deadlines, since=entry.version)
+    case = Case(entry.unit, "asked", entry.turn, at, clocks, before.late if before else ())
+    return {"cases": {**state.cases, entry.unit: case}}
+
+
+def _of_case(state: Incident, entry: Any, status: CaseStatus) -> Changes:
+    """Change one case, ending its clocks and setting those of the entry."""
+    clocks = _clocks({}, sets=vars(entry).get("deadlines", {}), since=entry.version)
+    case = _changed(state.cases[entry.unit], status=status, turn=entry.turn, clocks=clocks)
+    return {"cases": {**state.cases, entry.unit: case}}
+
+
+def _explained(state: Incident, entry: entries.Explained, _at: datetime) -> Changes:
+    return _of_case(state, entry, "explained")
+
+
+def _case_rejected(state: Incident, entry: entries.CaseRejected, _at: datetime) -> Changes:
+    return _of_case(state, entry, "asked")
+
+
+def _case_accepted(state: Incident, entry: entries.CaseAccepted, _at: datetime) -> Changes:
+    return _of_case(state, entry, "accepted")
+
+
+def _held_open(state: Incident, _entry: entries.HeldOpen, _at: datetime) -> Changes:
+    return {"clocks": _clocks(state.clocks, "close", sets={}, since=0)}
+
+
+def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
     """One more rung was climbed; no rung comes before the deadline, so the first makes it late, for good."""
     escalated = state.escalations + isinstance(entry, entries.Escalated)
-    if entry.department:
-        owed = state.obligations[entry.department]
-        after = _with(state, _changed(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry)))
+    holder = _holder(state, entry)
+    clocks, late = _climb(holder.clocks, entry), _late(holder.late, entry)
+    if isinstance(holder, Obligation):
+        after = _with(state, _changed(holder, clocks=clocks, late=late))
+    elif isinstance(holder, Case):
+        after = {"cases": {**state.cases, holder.unit: _changed(holder, clocks=clocks, late=late)}}
     else:
-        after = {"clocks": _climb(state.clocks, entry), "late": _late(state.late, entry)}
+        after = {"clocks": clocks, "late": late}
+    clock = clocks.get(entry.deadline)
+    if clock and clock.due_at <= at:
+        after["broken"] = climbed(state.broken, entry, clock.since)
     return {**after, "escalations": escalated}
+
+
+def _holder(state: Incident, of: Any) -> Incident | Obligation | Case:
+    """Return what a clock belongs to, as an entry or a broken promise names it."""
+    if of.department:
+        return state.obligations[of.department]
+    return state.cases[of.case] if of.case else state
+
+
+def _no_longer_awaited(state: Incident, entry: Entry, at: datetime) -> Incident:
+    def runs(each: Broken) -> bool:
+        clock = _holder(state, each).clocks.get(each.deadline)
+        return clock is not None and clock.since == each.since
+
+    if all(each.ended_at or runs(each) for each in state.broken):
+        return state
+    return _changed(state, broken=no_longer_awaited(state.broken, runs, at, entry.type.split(".")[2]))
 
 
 def _climb(clocks: Mapping[str, Clock], entry: Any) -> Mapping[str, Clock]:
@@ -384,6 +467,11 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.Rated: _rated,
         entries.Reopened: _reopened,
         entries.Closed: _closed,
+        entries.CaseOpened: _case_opened,
+        entries.Explained: _explained,
+        entries.CaseRejected: _case_rejected,
+        entries.CaseAccepted: _case_accepted,
+        entries.HeldOpen: _held_open,
         entries.Reminded: _fired,
         entries.Escalated: _fired,
     }

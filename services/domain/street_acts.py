@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas import decision
 from schemas import incident as entries
-from services.domain import routing
+from services.domain import cases, routing
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 from services.domain.working_time import Duration
@@ -341,6 +341,15 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
         story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
 
 
+# --- explaining ------------------------------------------------------------------------------------------------------
+
+
+def _explain(story: Story, state: Incident, fact: decision.Explained) -> Verdict:
+    if fact.community not in {None, state.community}:
+        return Refusal(f"the incident belongs to the community {state.community}, not to {fact.community}")
+    return cases.explain(story, fact.community or state.street, fact.explanation)
+
+
 _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(
     {
         decision.Called: _call,
@@ -356,5 +365,6 @@ _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyTy
         decision.Denied: _deny,
         decision.Answered: _answer,
         decision.Rated: _rate,
+        decision.Explained: _explain,
     }
 )

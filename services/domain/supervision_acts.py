@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas import action
-from schemas import incident as entries
+from services.domain import cases
 from services.domain.story import Refusal, Story, Unknown, Verdict
 from services.domain.street_acts import deny, grant
 
@@ -13,14 +13,12 @@ def decide(story: Story, fact: Any) -> Verdict:
     state = story.state
     if state is None or state.status is None:
         return Unknown()
+    if isinstance(fact, cases.ACTS):
+        return cases.decide(story, fact)
     if state.ended:
         return Refusal(f"the incident is {state.status}")
     if isinstance(fact, action.Granted):
         return grant(story, "supervision", fact)
     if isinstance(fact, action.Denied):
         return deny(story, "supervision", fact)
-    owed = state.obligations.get(fact.department) if fact.department else None
-    if fact.department and (owed is None or not owed.open):
-        return Refusal(f"{fact.department} owes nothing here")
-    story.tell(entries.RemindedByHand, department=fact.department, note=fact.note)
-    return None
+    return cases.remind(story, fact)

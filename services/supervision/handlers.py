@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.escalation import Raised
+from schemas.escalation import Copied, Raised
 from services.domain.configuration import Configuration
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
@@ -15,6 +15,7 @@ from services.runtime.log import get
 from services.supervision import store
 from services.supervision.store import Telling
 
+BY_HAND = "by-hand"
 log = get(__name__)
 Tellings = tuple[Telling, ...]
 
@@ -35,7 +36,7 @@ class SupervisionDesk:
         await store.save(connection, tellings)
         for each in tellings:
             log.warning(
-                "a promise is broken",
+                "a reminder is copied" if each.deadline == BY_HAND else "a promise is broken",
                 incident=str(each.incident),
                 deadline=each.deadline,
                 due_at=each.due_at.isoformat(),
@@ -50,6 +51,8 @@ class SupervisionDesk:
     def decide(self, state: Tellings | None, happening: Cause) -> tuple[Tellings | None, Sequence[Message]]:
         """Look up who holds the post now."""
         fact = happening.event.data
+        if isinstance(fact, Copied):
+            return (*(state or ()), self._copied(happening, fact)), []
         if not isinstance(fact, Raised):
             raise TypeError(f"{fact.type} does not belong on this topic")
         holder = self._configuration.directory.holder(fact.unit, fact.post)
@@ -69,3 +72,22 @@ class SupervisionDesk:
             summary=fact.summary,
         )
         return (*(state or ()), told), []
+
+    def _copied(self, happening: Cause, fact: Copied) -> Telling:
+        holder = self._configuration.directory.holder(fact.copy_to.unit, fact.copy_to.post)
+        return Telling(
+            id=happening.event.id,
+            incident=happening.key,
+            told_at=happening.event.time,
+            street=fact.street,
+            unit=fact.unit,
+            department=fact.department,
+            deadline=BY_HAND,
+            due_at=fact.due_at,
+            step=0,
+            post=fact.copy_to.post,
+            holder_unit=holder.unit if holder else None,
+            holder=holder.name if holder else None,
+            summary=fact.summary,
+            note=fact.note,
+        )

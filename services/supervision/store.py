@@ -31,13 +31,18 @@ telling = Table(
     Column("holder_unit", Text),
     Column("holder", Text),
     Column("summary", Text, nullable=False),
+    # What a copy of a reminder says; an escalation has none.
+    Column("note", Text),
 )
 Index("telling_at", telling.c.told_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """Who was told of what; `holder` is None where nobody in the directory holds the post."""
+    """Who was told of what; `holder` is None where nobody in the directory holds the post.
+
+    A copy of a reminder by hand has the deadline `by-hand` and its `note`.
+    """
 
     id: UUID
     incident: UUID
@@ -52,6 +57,7 @@ class Telling:
     holder_unit: str | None
     holder: str | None
     summary: str
+    note: str | None = None
 
 
 async def save(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:
