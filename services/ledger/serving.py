@@ -15,6 +15,7 @@ from services.ledger.lost import Arrivals
 from services.ledger.names import named
 from services.ledger.page import Ledger, make_page
 from services.ledger.reading import Unreadable
+from services.ledger.settings import LedgerSettings
 from services.runtime.database import is_transient
 from services.runtime.log import get
 from services.runtime.room import Plumbing
@@ -37,7 +38,7 @@ class Server(uvicorn.Server):
 async def serve(plumbing: Plumbing, configuration: Configuration, listening: socket.socket) -> None:
     """Serve the page until cancelled."""
     names = named(configuration)
-    ledger = Ledger(plumbing.engine, plumbing.clock, names)
+    ledger = Ledger(plumbing.engine, plumbing.clock, names, LedgerSettings().reader_header)
     arrivals = Arrivals(plumbing.settings.kafka, names.communities)
     host, port = listening.getsockname()[:2]
     # uvicorn tells of its own start and end what the room tells already.

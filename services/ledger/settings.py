@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from services.runtime.settings import Settings
 
 
 class LedgerSettings(Settings):
-    """Where the page is served; only this machine sees it unless `page_host` says otherwise."""
+    """Where the page is served, and who reads; only this machine sees it unless `page_host` says otherwise."""
 
     page_host: str = "127.0.0.1"
+    reader: str = Field(default="", description="Who reads by commands; the system's user, if left out.")
+    reader_header: str = Field(
+        default="",
+        description=(
+            "The header in which a proxy that knows who reads says so, and which it takes from everybody else; "
+            "without one every reader of the page is anonymous."
+        ),
+    )

@@ -31,7 +31,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.incident import Entry, Inspected
 from schemas.topics import JOURNAL
 from services.domain.incident import Incident, evolve
+from services.ledger.audit import make_readings
 from services.ledger.derived import (
+    broken_of,
     due_at_of,
     late_of,
     lead_of,
@@ -225,6 +227,31 @@ class Store:
             repeats_of,
             inserting,
         )
+        self.broken = Child(
+            Table(
+                "broken",
+                metadata,
+                Column("incident", Uuid, primary_key=True),
+                # The version that set the deadline.
+                Column("since", Integer, primary_key=True, autoincrement=False),
+                Column("name", Text, primary_key=True),
+                Column("unit", Text, nullable=False),
+                Column("side", Text, nullable=False),
+                # Empty where it is the incident's own; in a supervision case, the unit it is addressed to.
+                Column("department", Text, nullable=False),
+                Column("round", Integer, nullable=False),
+                Column("due_at", _TIME, nullable=False),
+                Column("step", Integer, nullable=False),
+                Column("post", Text, nullable=False),
+                Column("open", Boolean, nullable=False),
+                Column("ended_at", _TIME),
+                Column("ended_by", Text, nullable=False),
+                # How a supervision case against the unit stands.
+                Column("supervised", Text),
+            ),
+            broken_of,
+            inserting,
+        )
         self.fates = Fates(metadata)
         self.wordings = Wordings(metadata, inserting)
         self._insert_entries = inserting(self.entries)
@@ -237,6 +264,11 @@ class Store:
             others = [each for each in filters if each != name]
             shown = [*others, "department", "name", "unit"]
             Index(f"clock_{name}", clock[name], clock.due_at, clock.incident, postgresql_include=shown)
+        broken = self.broken.table.c
+        order = (broken.open, broken.due_at, broken.incident, broken.since, broken.name)
+        Index("broken_order", *order)
+        for name in ("unit", "side", "name"):
+            Index(f"broken_{name}", broken[name], *(each for each in order if each.name != name))
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -248,6 +280,7 @@ class Store:
             self.obligations.table,
             self.clocks.table,
             self.repeats.table,
+            self.broken.table,
             self.fates.table,
             self.wordings.table,
         )
@@ -295,7 +328,7 @@ class Store:
             return
         await self.incidents.save(connection, {key: (shard, book.state) for key, (shard, book) in folded.items()})
         changes = {key: (book.known, book.state) for key, (_, book) in folded.items()}
-        for child in (self.obligations, self.clocks, self.repeats):
+        for child in (self.obligations, self.clocks, self.repeats, self.broken):
             await child.write(connection, changes)
         opened = (after for before, after in changes.values() if before is None or before.report is None)
         await self.wordings.write(connection, opened)
@@ -355,3 +388,4 @@ def read_entry(kind: str, data: str) -> Entry:
 metadata = MetaData(schema=SCHEMA)
 journal = Journal(metadata)
 store = Store(metadata)
+readings = make_readings(metadata)

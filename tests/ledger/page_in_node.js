@@ -27,10 +27,11 @@ class Part {
 
 const parts = {};
 const byId = (id) => (parts[id] ??= Object.assign(new Part(id), { root: true, parentElement: new Part("section") }));
-const words = { kinds: {}, statuses: {}, community: {}, category: {}, department: {} };
+const words = { kinds: {}, statuses: {}, sides: {}, deadlines: {}, community: {}, category: {}, department: {}, unit: {} };
 for (const kind of ["demand", "suggestion", "hazard", "dispute", "instability"]) words.kinds[kind] = [kind, kind];
 byId("words").textContent = JSON.stringify(words);
 byId("ask").elements = Object.fromEntries(["list", "community", "category", "status", "department"].map((name) => [name, new Part("select")]));
+byId("ask-broken").elements = Object.fromEntries(["unit", "side", "deadline", "open"].map((name) => [name, new Part("select")]));
 const asked = [];
 const page = vm.createContext({
   document: { getElementById: byId, createElement: (tag) => new Part(tag), querySelector: () => null, activeElement: null },
