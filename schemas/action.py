@@ -1,4 +1,4 @@
-"""What supervision says on `supervision.actions`; keyed by the incident's id."""
+"""What supervision says on `supervision.actions`; keyed by the incident's id, or a notice's own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.decision import Request
 from schemas.event import Code, Fact, Line, Reason, Text
+from schemas.notice import Notice
 
 
 class Action(Fact):
@@ -74,3 +75,11 @@ class CaseRejected(Action):
 
     unit: Code
     reason: Reason
+
+
+class BreachesListed(Action):
+    """A unit is given a list of the promises it broke (通报); keyed by the notice's id."""
+
+    type: ClassVar[str] = "whistle.action.breaches_listed.v1"
+
+    notice: Notice

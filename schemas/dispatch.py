@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from schemas.decision import CallKind
 from schemas.escalation import Copy
 from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text
+from schemas.notice import Notice
 from schemas.report import Kind, Place, Severity
 
 Role = Literal["lead", "support"]
@@ -72,6 +73,14 @@ class Supervised(Fact):
     turn: Ordinal
     deadlines: Deadlines
     reason: Text = ""
+
+
+class BreachesListed(Fact):
+    """The department is given a list of the promises it broke (通报); keyed by the notice's id."""
+
+    type: ClassVar[str] = "whistle.dispatch.breaches_listed.v1"
+
+    notice: Notice
 
 
 class Refused(Fact):

@@ -17,6 +17,7 @@ from schemas.dispatch import Deadlines, Role, Round
 from schemas.escalation import Copy
 from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Text
 from schemas.inspection import Recorded
+from schemas.notice import Notice
 from schemas.report import Raised
 from schemas.response import Owner
 
@@ -405,6 +406,15 @@ class Inspected(Entry):
     street: Code
     community: Code
     round: Recorded
+
+
+class BreachesListed(Entry):
+    """A unit was given a list of the promises it broke (通报); the subject is the notice, not an incident."""
+
+    type: ClassVar[str] = "whistle.incident.breaches_listed.v1"
+
+    notice: Notice
+    department: Code | None = Field(default=None, description="The unit, where it is one that has dispatches.")
 
 
 Status = Literal["received", "called", "responding", "confirmed", "answered", "closed", "refused", "attached"]

@@ -21,8 +21,7 @@ def messages(state: Incident | None, told: Entry) -> Iterator[tuple[str, Fact]]:
     """Yield (topic, fact) for one entry, given the state after the whole decision."""
     yield JOURNAL.name, told
     if state is None or state.report is None:
-        if isinstance(told, entries.ActRefused):
-            yield from _refused(told)
+        yield from _without_incident(told)
         return
     match told:
         case entries.Dispatched():
@@ -70,6 +69,14 @@ def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Iterator
             summary=summary(state),
         )
         yield ESCALATIONS.name, copied
+
+
+def _without_incident(told: Entry) -> Iterator[tuple[str, Fact]]:
+    match told:
+        case entries.ActRefused():
+            yield from _refused(told)
+        case entries.BreachesListed(department=str(department)):
+            yield DISPATCHES.named(department), dispatch.BreachesListed(notice=told.notice)
 
 
 def _issued(state: Incident, told: entries.Dispatched) -> dispatch.Issued:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from schemas import incident as entries
+from schemas.action import BreachesListed
 from schemas.decision import CallKind, Inspected, Request
 from schemas.dispatch import CaseStatus, Role
 from schemas.dispatch import Status as ObligationStatus
@@ -188,8 +189,8 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
 
 
 def about_inspection(entry: Entry) -> bool:
-    """Tell whether an entry is about a refused round of inspection, which is no incident and has no versions."""
-    return isinstance(entry, entries.ActRefused) and entry.act == Inspected.type
+    """Tell whether an entry is about a refused round of inspection or notice: no incidents, and without versions."""
+    return isinstance(entry, entries.ActRefused) and entry.act in {Inspected.type, BreachesListed.type}
 
 
 # --- what each entry changes, by the names of the state's fields -----------------------------------------------------

@@ -112,6 +112,17 @@ def audit(
 
 
 @app.command()
+def notices(
+    *,
+    unit: Annotated[str | None, typer.Option("--unit", help="Only those given to this unit.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the notices of broken promises that units were given (通报); with the breaches themselves as JSON."""
+    _run(lambda settings: _notices(settings, unit, limit, as_json=as_json))
+
+
+@app.command()
 def rebuild() -> None:
     """Make the ledger again from the first entry of incident.journal; a running ledger waits a moment and goes on."""
     _run(_rebuild)
@@ -290,6 +301,27 @@ async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, a
         _write_csv(header, [[getattr(each, column) for column in header] for each in found])
     else:
         Console(width=width()).print(broken_table(found, names))
+
+
+async def _notices(settings: Settings, unit: str | None, limit: int, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.notices import Notice  # noqa: PLC0415 - as above
+    from services.ledger.notices import notices as listed  # noqa: PLC0415 - as above
+    from services.ledger.tables import notices_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    async def look(engine: AsyncEngine) -> list[Notice]:
+        async with engine.connect() as connection:
+            return await listed(connection, unit, limit)
+
+    await _noted(settings, f"list notices unit={unit}" if unit else "list notices")
+    found = await _asked(settings, look)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
+    else:
+        Console(width=width()).print(notices_table(found, names_of(settings)))
 
 
 async def _audit(settings: Settings, incident: str | None, who: str | None, limit: int, *, as_json: bool) -> None:

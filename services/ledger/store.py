@@ -5,6 +5,7 @@ A rebuild fills the same tables in another schema first, so everything here is m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.incident import Entry, Inspected
+from schemas.incident import BreachesListed, Entry, Inspected
 from schemas.topics import JOURNAL
 from services.domain.incident import Incident, evolve
 from services.ledger.audit import make_readings
@@ -68,6 +69,13 @@ class Walked(NamedTuple):
     entry: Inspected
 
 
+class Noticed(NamedTuple):
+    """A notice of breaches; `told` says who issued it and when."""
+
+    at: datetime
+    entry: BreachesListed
+
+
 class Book(NamedTuple):
     """What is known under one id: the folded state, and the entries that came before an earlier one did (`ahead`).
 
@@ -77,7 +85,7 @@ class Book(NamedTuple):
     state: Incident
     ahead: Mapping[int, Told] = MappingProxyType({})
     fresh: tuple[Told, ...] = ()
-    walked: Walked | None = None
+    walked: Walked | Noticed | None = None
     known: Incident | None = None
 
 
@@ -181,6 +189,21 @@ class Store:
             Column("who", Text, nullable=False),
             Column("by", Text, nullable=False),
         )
+        self.notices = Table(
+            "notice",
+            metadata,
+            Column("id", Uuid, primary_key=True),
+            Column("unit", Text, nullable=False),
+            Column("begins", _TIME, nullable=False),
+            Column("ends", _TIME, nullable=False),
+            Column("total", Integer, nullable=False),
+            Column("still_open", Integer, nullable=False),
+            Column("note", Text, nullable=False),
+            Column("at", _TIME, nullable=False),
+            Column("by", Text, nullable=False),
+            # The breaches it lists, as JSON.
+            Column("data", Text, nullable=False),
+        )
         self.obligations = Child(
             Table(
                 "obligation",
@@ -256,6 +279,7 @@ class Store:
         self.wordings = Wordings(metadata, inserting)
         self._insert_entries = inserting(self.entries)
         self._insert_inspections = Insertion(self.inspections, "ON CONFLICT (id) DO NOTHING")
+        self._insert_notices = Insertion(self.notices, "ON CONFLICT (id) DO NOTHING")
         clock = self.clocks.table.c
         Index("clock_due", clock.due_at, clock.incident, clock.department, clock.name)
         # What broke at one instant in one incident is little enough to be put in order afterwards.
@@ -265,6 +289,7 @@ class Store:
             shown = [*others, "department", "name", "unit"]
             Index(f"clock_{name}", clock[name], clock.due_at, clock.incident, postgresql_include=shown)
         broken = self.broken.table.c
+        Index("notice_unit", self.notices.c.unit, self.notices.c.at)
         order = (broken.open, broken.due_at, broken.incident, broken.since, broken.name)
         Index("broken_order", *order)
         for name in ("unit", "side", "name"):
@@ -277,6 +302,7 @@ class Store:
             self.incidents.table,
             self.entries,
             self.inspections,
+            self.notices,
             self.obligations.table,
             self.clocks.table,
             self.repeats.table,
@@ -313,7 +339,8 @@ class Store:
     async def note(self, connection: AsyncConnection, books: Iterable[Book]) -> None:
         """Write down what was told, and not yet what follows from it."""
         told = [book for book in books if book.fresh or book.walked]
-        await self._write_walked(connection, [book for book in told if book.walked])
+        await self._write_walked(connection, [book for book in told if isinstance(book.walked, Walked)])
+        await self._write_noticed(connection, [book for book in told if isinstance(book.walked, Noticed)])
         await self._write_entries(connection, [book for book in told if book.fresh])
 
     async def fold(self, connection: AsyncConnection, books: Mapping[UUID, tuple[int, Book]]) -> None:
@@ -366,9 +393,29 @@ class Store:
                 walked.entry.by,
             )
             for book in books
-            if (walked := book.walked)
+            if isinstance(walked := book.walked, Walked)
         ]
         await self._insert_inspections.write(connection, rows)
+
+    async def _write_noticed(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
+        rows = [
+            (
+                book.state.id,
+                notice.unit,
+                notice.begins,
+                notice.ends,
+                notice.total,
+                notice.still_open,
+                notice.note,
+                noticed.at,
+                noticed.entry.by,
+                json.dumps([each.model_dump(mode="json", exclude_none=True) for each in notice.breaches]),
+            )
+            for book in books
+            if isinstance(noticed := book.walked, Noticed)
+            for notice in [noticed.entry.notice]
+        ]
+        await self._insert_notices.write(connection, rows)
 
     async def sizes(self, connection: AsyncConnection) -> dict[str, int]:
         """Return how many rows each table has."""

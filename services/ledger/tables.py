@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,7 @@ from services.ledger.audit import Step
 from services.ledger.broken import Promise
 from services.ledger.lists import Item, Overdue
 from services.ledger.names import Names
+from services.ledger.notices import Notice
 from services.ledger.queries import Line
 from services.ledger.summary import Counts, Summary
 from services.ledger.words import (
@@ -159,6 +161,19 @@ def broken_table(promises: Sequence[Promise], names: Names) -> Table:
         climbed = f"{both(POSTS, each.post)} ({each.rungs})" if each.post else "催办 reminded"
         case = f"{both(CASES, each.case)}\n{plain(each.explanation)}".rstrip() if each.case else "—"
         table.add_row(*_matter(each, names), who, due, how_late, Text(climbed), Text(case))
+    return table
+
+
+def notices_table(notices: Sequence[Notice], names: Names) -> Table:
+    """Return notices as a table, the newest first."""
+    title = f"通报 notices: {len(notices)}"
+    table = _table(title, "时间 when", "给 to", "期间 period", "#失信 broken", "#未履行 still open", "说明 note")
+    for each in notices:
+        period = f"{names.local(each.begins)[:10]} – {names.local(each.ends - timedelta(days=1))[:10]}"
+        numbers = (str(each.total), str(each.still_open))
+        table.add_row(
+            names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(plain(each.note))
+        )
     return table
 
 

@@ -118,6 +118,28 @@ def deny(
     _say(incident, action.Denied, {"by": by, "department": department, "request": request, "reason": reason})
 
 
+@app.command()
+def notify(
+    *,
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day of the period.")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="Its last day.")],
+    note: Annotated[str, typer.Option("--note")] = "",
+    by: By = "supervision-office",
+) -> None:
+    """Give each unit its list of broken promises (通报), read as `whistle ledger broken --json` writes it.
+
+    whistle ledger broken from=2021-03-01 to=2021-03-31 --json | whistle supervision notify --from 2021-03-01
+    --to 2021-03-31
+    """
+    import sys
+
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import run
+    from services.supervision.breaches import notify as issue
+
+    run(issue(Settings.load(), sys.stdin.buffer.read(), first, last, note, by))
+
+
 def _say(incident: str, kind: type[Action], fields: Mapping[str, object]) -> None:
     from pydantic import ValidationError
 

@@ -31,7 +31,8 @@ from services.runtime import topics
 from services.runtime.clock import set_clock
 from services.runtime.settings import KafkaSettings
 from tests.ledger.conftest import Books
-from tests.ledger.scenes import CONFIGURATION, START, History, attached, causes, inspected, raised
+from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, causes, inspected, raised
+from tests.ledger.test_notices import issued, notice
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
@@ -532,6 +533,18 @@ async def test_the_list_of_what_was_broken_is_the_same_in_every_form(house: Hous
         assert word in out
     status, _, err = await house.command("broken", "month=soon")
     assert (status, err) == (2, "month is written as in 2021-03, not 'soon'\n")
+
+
+async def test_notices_are_listed_by_unit(house: House) -> None:
+    """As a table with the period, and as JSON with the breaches."""
+    event, _ = issued(notice("water"))
+    other, _ = issued(notice("gas"))
+    await house.books.hear([cause(event), cause(other)])
+    _, out, _ = await house.command("notices")
+    for word in ("区水务局", "双流燃气公司", "2021-03-01 – 2021-03-31", "引以为戒"):
+        assert word in out
+    _, out, _ = await house.command("notices", "--unit", "water", "--json")
+    assert [(each["id"], len(each["breaches"])) for each in json.loads(out)] == [(str(event.subject), 2)]
 
 
 async def test_a_command_says_who_reads(house: House) -> None:

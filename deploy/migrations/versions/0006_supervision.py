@@ -1,4 +1,4 @@
-"""Supervision: copies of reminders, every broken promise, and who has read what.
+"""Supervision: copies of reminders, every broken promise, notices of them, and who has read what.
 
 Promises that were broken before it are listed once `whistle ledger rebuild` has run.
 
@@ -53,6 +53,22 @@ def upgrade() -> None:
             f"broken_{column}", "broken", [column, *(each for each in ORDER if each != column)], schema="ledger"
         )
     op.create_table(
+        "notice",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("begins", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("still_open", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        schema="ledger",
+    )
+    op.create_index("notice_unit", "notice", ["unit", "at"], schema="ledger")
+    op.create_table(
         "reading",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -77,5 +93,6 @@ def downgrade() -> None:
     """Go back."""
     op.drop_table("reading", schema="ledger")
     op.execute("DROP FUNCTION ledger.reading_stays()")
+    op.drop_table("notice", schema="ledger")
     op.drop_table("broken", schema="ledger")
     op.drop_column("telling", "note", schema="supervision")
