@@ -5,8 +5,10 @@ The list comes as the ledger's command writes it: rooms never look into each oth
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -36,10 +38,11 @@ class Listed(Model):
 _LIST = TypeAdapter(tuple[Listed, ...])
 
 
-async def notify(settings: Settings, given: bytes, first: str, last: str, note: str, by: str) -> None:
-    """Say one notice to each unit on the list."""
+async def notify(settings: Settings, file: Path | None, first: str, last: str, note: str, by: str) -> None:
+    """Say one notice to each unit on the list in a file, or in standard input."""
     configuration = load_or_stop(settings)
     begins, ends = _period(first, last, configuration.calendar.zone)
+    given = _read(file)
     try:
         facts = [BreachesListed(by=by, notice=each) for each in notices(_LIST.validate_json(given), begins, ends, note)]
     except ValidationError as error:
@@ -58,6 +61,13 @@ async def notify(settings: Settings, given: bytes, first: str, last: str, note: 
             broken = f"{fact.notice.total} broken, {fact.notice.still_open} still open"
             typer.echo(f"{fact.notice.unit}: {broken}; the notice {event.subject} is said.")
     typer.echo("`whistle ledger notices` shows them.")
+
+
+def _read(file: Path | None) -> bytes:
+    try:
+        return file.read_bytes() if file else sys.stdin.buffer.read()
+    except OSError as error:
+        stop(f"{file} can't be read ({error.strerror}).", BAD_INPUT)
 
 
 def notices(listed: Sequence[Listed], begins: datetime, ends: datetime, note: str) -> list[Notice]:

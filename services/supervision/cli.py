@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -123,21 +124,16 @@ def notify(
     *,
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day of the period.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Its last day.")],
+    file: Annotated[Path | None, typer.Option("--file", help="The list; from standard input, if left out.")] = None,
     note: Annotated[str, typer.Option("--note")] = "",
     by: By = "supervision-office",
 ) -> None:
-    """Give each unit its list of broken promises (通报), read as `whistle ledger broken --json` writes it.
-
-    whistle ledger broken from=2021-03-01 to=2021-03-31 --json | whistle supervision notify --from 2021-03-01
-    --to 2021-03-31
-    """
-    import sys
-
+    """Give each unit its list of broken promises (通报), as `whistle ledger broken --json` writes it."""
     from services.runtime.settings import Settings
     from services.runtime.terminal import run
     from services.supervision.breaches import notify as issue
 
-    run(issue(Settings.load(), sys.stdin.buffer.read(), first, last, note, by))
+    run(issue(Settings.load(), file, first, last, note, by))
 
 
 def _say(incident: str, kind: type[Action], fields: Mapping[str, object]) -> None:

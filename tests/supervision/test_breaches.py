@@ -41,6 +41,13 @@ def line(unit: str, day: int = 9, **more: Any) -> dict[str, Any]:
     return known | {"side": "department", "late_s": 3600, "post": "", "ended_at": None} | more
 
 
+def written(folder: Path, content: bytes) -> Path:
+    """A file with what the ledger's command wrote."""
+    path = folder / "list.json"
+    path.write_bytes(content)
+    return path
+
+
 async def issued(settings: Settings) -> list[Event]:
     """Every notice that was said."""
     servers = settings.kafka.bootstrap_servers
@@ -53,11 +60,13 @@ async def issued(settings: Settings) -> list[Event]:
     return [each for each in events if isinstance(each.data, BreachesListed)]
 
 
-async def test_each_unit_is_given_its_own_lines(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_each_unit_is_given_its_own_lines(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One fact a unit under an id of its own, with how many are open, and the period of the offices."""
     before = len(await issued(settings))
     lines = [line("water", post="section-head"), line("gas"), line("water", ended_at="2021-03-12T02:00:00Z")]
-    await notify(settings, json.dumps(lines).encode(), *MARCH, "引以为戒", "office")
+    await notify(settings, written(tmp_path, json.dumps(lines).encode()), *MARCH, "引以为戒", "office")
     out = capsys.readouterr().out
     assert "water: 2 broken, 1 still open" in out
     assert "gas: 1 broken, 1 still open" in out
@@ -78,10 +87,11 @@ async def test_each_unit_is_given_its_own_lines(settings: Settings, capsys: pyte
     assert (gas.notice.unit, gas.notice.total) == ("gas", 1)
 
 
-async def test_a_long_list_is_cut_and_says_how_many_there_were(settings: Settings) -> None:
+async def test_a_long_list_is_cut_and_says_how_many_there_were(settings: Settings, tmp_path: Path) -> None:
     """A record has room for so many lines."""
     before = len(await issued(settings))
-    await notify(settings, json.dumps([line("power")] * (MOST_LISTED + 1)).encode(), *MARCH, "", "office")
+    lines = [line("power")] * (MOST_LISTED + 1)
+    await notify(settings, written(tmp_path, json.dumps(lines).encode()), *MARCH, "", "office")
     (event,) = (await issued(settings))[before:]
     assert isinstance(event.data, BreachesListed)
     assert (event.data.notice.total, len(event.data.notice.breaches)) == (MOST_LISTED + 1, MOST_LISTED)
@@ -99,22 +109,35 @@ async def test_a_long_list_is_cut_and_says_how_many_there_were(settings: Setting
     ids=str,
 )
 async def test_what_is_no_list_of_the_period_is_told(
-    settings: Settings, capsys: pytest.CaptureFixture[str], given: bytes, period: tuple[str, str], told: str
+    settings: Settings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    given: bytes,
+    period: tuple[str, str],
+    told: str,
 ) -> None:
     """One sentence with status 2, and nobody is given anything."""
     before = len(await issued(settings))
     with pytest.raises(typer.Exit) as stopped:
-        await notify(settings, given, *period, "", "office")
+        await notify(settings, written(tmp_path, given), *period, "", "office")
     assert stopped.value.exit_code == 2
     assert told in capsys.readouterr().err
     assert len(await issued(settings)) == before
 
 
 async def test_where_nothing_was_broken_nobody_is_given_a_notice(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An empty list is no mistake."""
     before = len(await issued(settings))
-    await notify(settings, b"[]", *MARCH, "", "office")
+    await notify(settings, written(tmp_path, b"[]"), *MARCH, "", "office")
     assert "Nothing was broken" in capsys.readouterr().out
     assert len(await issued(settings)) == before
+
+
+async def test_a_file_that_is_not_there_is_told(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """By its name, with status 2."""
+    with pytest.raises(typer.Exit) as stopped:
+        await notify(settings, Path("no-such-list.json"), *MARCH, "", "office")
+    assert stopped.value.exit_code == 2
+    assert "no-such-list.json" in capsys.readouterr().err
