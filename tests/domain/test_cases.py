@@ -132,6 +132,14 @@ def test_an_explanation_nobody_gives_climbs_the_ladder_of_its_unit_to_the_top(un
     assert found.now.cases[unit] == Case(unit, "accepted", 1, START, late=("explain",))
 
 
+def test_what_was_late_in_one_case_stays_late_in_the_next() -> None:
+    """A new case against the same unit forgets nothing."""
+    found = scene(open_("water")).later(4 * DAY)
+    for act in (explained("water"), accept("water"), open_("water"), explained("water")):
+        found.hear(*act)
+    assert found.now.cases["water"].late == ("explain",)
+
+
 def test_what_is_explained_too_late_was_late_even_if_nobody_looked() -> None:
     """At one instant, what is due comes before what is said."""
     found = scene(open_("water")).later(4 * DAY)
@@ -275,6 +283,9 @@ def test_a_community_is_told_by_its_street_and_answers_through_it() -> None:
     told = found.street(fact)
     assert (names(told), told[0].who, told[0].by) == (["Explained"], "street.east", "elm")
     assert list(hear_history(found.now, told[0])) == []
+    for unit in ("water", "east"):
+        (opened_case,) = found.hear(*open_(unit))
+        assert list(hear_history(found.now, opened_case)) == [], "the community is not asked"
 
 
 # --- reminders with copies -------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The list of every broken promise: open first, then the newest, a page at a time, filtered, and with its case."""
 
-import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -221,4 +220,13 @@ def test_a_month_is_that_of_the_offices() -> None:
     found = read({"month": "2021-12"}, ZONE)
     assert found.begins == datetime(2021, 11, 30, 16, tzinfo=UTC)
     assert found.ends == datetime(2021, 12, 31, 16, tzinfo=UTC)
-    assert json.dumps(found.filters) == "{}"
+    assert found.filters == {}
+
+
+def test_a_period_has_both_of_its_days() -> None:
+    """From midnight before the first to midnight after the last."""
+    found = read({"from": "2021-03-01", "to": "2021-03-31"}, ZONE)
+    assert (found.begins, found.ends) == (
+        datetime(2021, 2, 28, 16, tzinfo=UTC),
+        datetime(2021, 3, 31, 16, tzinfo=UTC),
+    )
