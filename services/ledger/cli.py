@@ -25,6 +25,7 @@ T = TypeVar("T")
 app = typer.Typer(help="What was collected, who owns it, what became of it, and what nobody owns or is overdue.")
 FAILED = 1
 BAD_INPUT = 2
+OF_BROKEN = ("unit", "side", "deadline", "open", "month", "from", "to")
 _PREFIX = re.compile(r"[0-9a-fA-F-]{4,36}")
 
 
@@ -91,8 +92,13 @@ def broken(
     """List every promise that was ever broken, those still open first, then the newest."""
     if as_json and as_csv:
         _stop("--json and --csv are two ways to write the same: give one of them", BAD_INPUT)
-    pairs = [each.partition("=") for each in asked or ()]
-    _run(lambda settings: _broken(settings, {key: value for key, _, value in pairs}, as_json=as_json, as_csv=as_csv))
+    found = {}
+    for each in asked or ():
+        key, _, value = each.partition("=")
+        if key not in OF_BROKEN or not value:
+            _stop(f"{each[:50]!r} is no KEY=VALUE with one of {', '.join(OF_BROKEN)}", BAD_INPUT)
+        found[key] = value
+    _run(lambda settings: _broken(settings, found, as_json=as_json, as_csv=as_csv))
 
 
 @app.command()

@@ -533,6 +533,10 @@ async def test_the_list_of_what_was_broken_is_the_same_in_every_form(house: Hous
         assert word in out
     status, _, err = await house.command("broken", "month=soon")
     assert (status, err) == (2, "month is written as in 2021-03, not 'soon'\n")
+    for word in ("water", "unit=", "limit=3"):
+        status, _, err = await house.command("broken", word)
+        assert (status, err.count("\n")) == (2, 1)
+        assert "KEY=VALUE with one of unit, side" in err
 
 
 async def test_notices_are_listed_by_unit(house: House) -> None:
