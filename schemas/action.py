@@ -1,11 +1,14 @@
-"""What supervision says on `supervision.actions`; keyed by the incident's id."""
+"""What supervision says on `supervision.actions`; keyed by the incident's id, or a notice's own."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from schemas.decision import Request
 from schemas.event import Code, Fact, Line, Reason, Text
+from schemas.notice import Notice
 
 
 class Action(Fact):
@@ -15,12 +18,16 @@ class Action(Fact):
 
 
 class Reminded(Action):
-    """Somebody is reminded by hand (催办): a department, or the street where none is named."""
+    """Somebody is reminded by hand (催办): a department, or the street where none is named.
+
+    `copies` (抄送) are posts of whoever is reminded, or codes of other units, whose responsible leader then gets one.
+    """
 
     type: ClassVar[str] = "whistle.action.reminded.v1"
 
     department: Code | None = None
     note: Text = ""
+    copies: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
 
 
 class LeadNamed(Action):
@@ -50,3 +57,38 @@ class Denied(Action):
     department: Code
     request: Request
     reason: Reason
+
+
+class CaseOpened(Action):
+    """A unit that has a part in the incident is put under supervision (督办): it owes a written explanation."""
+
+    type: ClassVar[str] = "whistle.action.case_opened.v1"
+
+    unit: Code
+    reason: Reason
+
+
+class CaseAccepted(Action):
+    """A unit's explanation is accepted, and its case is over (销号)."""
+
+    type: ClassVar[str] = "whistle.action.case_accepted.v1"
+
+    unit: Code
+    note: Text = ""
+
+
+class CaseRejected(Action):
+    """A unit's explanation is not accepted: it owes another one."""
+
+    type: ClassVar[str] = "whistle.action.case_rejected.v1"
+
+    unit: Code
+    reason: Reason
+
+
+class BreachesListed(Action):
+    """A unit is given a list of the promises it broke (通报); keyed by the notice's id."""
+
+    type: ClassVar[str] = "whistle.action.breaches_listed.v1"
+
+    notice: Notice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from schemas.event import Fact, Text
+from schemas.event import Fact, Instant, Ordinal, Reason, Text
 
 
 class Given(Fact):
@@ -17,3 +17,13 @@ class Given(Fact):
     incident: UUID
     outcome: Literal["settled", "refused"]
     answer: Text
+
+
+class ExplanationAsked(Fact):
+    """Supervision has put the community under a case (督办): it owes a written explanation by an instant."""
+
+    type: ClassVar[str] = "whistle.answer.explanation_asked.v1"
+
+    turn: Ordinal
+    reason: Reason
+    due_at: Instant

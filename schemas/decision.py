@@ -174,6 +174,15 @@ class Rated(Decision):
     note: Text = ""
 
 
+class Explained(Decision):
+    """The street, or its community, explains itself in writing, as a supervision case asks (督办说明)."""
+
+    type: ClassVar[str] = "whistle.decision.explained.v1"
+
+    explanation: Words
+    community: Code | None = Field(default=None, description="Set where the community explained itself.")
+
+
 class Inspected(Decision):
     """A round of inspection a community has walked, as the street received it; keyed by the inspection's id."""
 

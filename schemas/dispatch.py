@@ -7,12 +7,15 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from schemas.decision import CallKind
+from schemas.escalation import Copy
 from schemas.event import Code, Fact, Flag, Instant, Line, Ordinal, Reason, Text
+from schemas.notice import Notice
 from schemas.report import Kind, Place, Severity
 
 Role = Literal["lead", "support"]
 Status = Literal["dispatched", "acknowledged", "parked", "declined", "resolved", "confirmed", "withdrawn"]
 Round = Ordinal
+CaseStatus = Literal["asked", "explained", "accepted"]
 Deadlines = dict[Line, Instant]
 # Those of the deadlines that may still move, since their calendar is not confirmed that far.
 ProvisionalNames = tuple[Line, ...]
@@ -72,6 +75,29 @@ class Reminded(Fact):
     deadline: Line
     due_at: Instant
     note: Text = ""
+    copies: tuple[Copy, ...] = ()
+
+
+class Supervised(Fact):
+    """A supervision case against the department (督办) stands like this; `reason` is why it was opened or rejected.
+
+    While it is `asked`, an explanation is owed by the deadline `explain`. `turn` counts how often one was asked for.
+    """
+
+    type: ClassVar[str] = "whistle.dispatch.supervised.v1"
+
+    status: CaseStatus
+    turn: Ordinal
+    deadlines: Deadlines
+    reason: Text = ""
+
+
+class BreachesListed(Fact):
+    """The department is given a list of the promises it broke (通报); keyed by the notice's id."""
+
+    type: ClassVar[str] = "whistle.dispatch.breaches_listed.v1"
+
+    notice: Notice
 
 
 class Refused(Fact):

@@ -14,14 +14,14 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from schemas import action, answer, decision, dispatch, escalation, incident, inspection, report, response
+from schemas import action, answer, decision, dispatch, escalation, incident, inspection, notice, report, response
 from schemas.event import CONTENT_TYPE, Envelope, Fact, Model
 from schemas.topics import DEAD_LETTER_RETENTION_MS, ROOMS_WITH_DEAD_LETTERS, TOPICS, Topic
 
 GENERATED = Path(__file__).parent / "generated"
 EXAMPLES = Path(__file__).parent / "examples"
 ASYNCAPI = "asyncapi.json"
-_NOUNS = (report, inspection, decision, answer, dispatch, response, incident, escalation, action)
+_NOUNS = (report, inspection, decision, answer, dispatch, response, incident, escalation, action, notice)
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KAFKA = "0.5.0"
 _ABOUT = (

@@ -6,7 +6,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.event import Code, Count, Fact, Instant, Line, Text
+from schemas.event import Code, Count, Fact, Instant, Line, Model, Text
+
+
+class Copy(Model):
+    """Who gets a copy (抄送): the holder of a unit's post, of `holder_unit`, as looked up when it was given."""
+
+    unit: Code
+    post: Code
+    holder: Line | None = None
+    holder_unit: Code | None = None
 
 
 class Asked(Fact):
@@ -54,4 +63,18 @@ class Raised(Fact):
     vacant: tuple[Code, ...] | None = Field(
         default=None, description="Posts that were to be told first, and that nobody held: from the lowest up."
     )
+    summary: Line
+
+
+class Copied(Fact):
+    """A reminder by hand is copied to a post (抄送); `unit` was reminded, and its next deadline is `due_at`."""
+
+    type: ClassVar[str] = "whistle.escalation.copied.v1"
+
+    street: Code
+    unit: Code
+    department: Code | None = None
+    due_at: Instant
+    copy_to: Copy
+    note: Text = ""
     summary: Line

@@ -14,8 +14,10 @@ from pydantic import Field
 
 from schemas.decision import CallKind, Request
 from schemas.dispatch import Deadlines, Role, Round
+from schemas.escalation import Copy
 from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Text
 from schemas.inspection import Recorded
+from schemas.notice import Notice
 from schemas.report import Kind, Raised, Severity
 from schemas.response import Owner
 
@@ -377,6 +379,7 @@ class _OfDeadline(Entry):
     unit: Code
     department: Code | None = None
     round: Count = 0
+    case: Code | None = Field(default=None, description="The unit whose supervision case it is about, if any.")
     skipped: tuple[Count, ...] = Field(default=(), description="Lower rungs that came due in the same silence.")
     vacant: tuple[Code, ...] | None = Field(
         default=None, description="Posts that were to be told first, and that nobody held: from the lowest up."
@@ -419,6 +422,56 @@ class RemindedByHand(Entry):
 
     department: Code | None = None
     note: Text = ""
+    copies: tuple[Copy, ...] = ()
+
+
+class OfCase(Entry):
+    """An entry about the supervision case against a unit (督办); `turn` counts the explanations asked of it."""
+
+    unit: Code
+    turn: Ordinal
+
+
+class CaseOpened(OfCase):
+    """Supervision wants a written explanation of the unit."""
+
+    type: ClassVar[str] = "whistle.incident.case_opened.v1"
+
+    judge: Code = Field(description="Who judges it: the district.")
+    reason: Reason
+    deadlines: Deadlines
+
+
+class Explained(OfCase):
+    """The unit explained itself; supervision owes its judgement."""
+
+    type: ClassVar[str] = "whistle.incident.explained.v1"
+
+    explanation: Text
+    deadlines: Deadlines
+
+
+class CaseRejected(OfCase):
+    """The explanation was not accepted: `turn` is the new turn."""
+
+    type: ClassVar[str] = "whistle.incident.case_rejected.v1"
+
+    reason: Reason
+    deadlines: Deadlines
+
+
+class CaseAccepted(OfCase):
+    """The explanation was accepted, and the case is over."""
+
+    type: ClassVar[str] = "whistle.incident.case_accepted.v1"
+
+    note: Text = ""
+
+
+class HeldOpen(Entry):
+    """The rating window is over, but a supervision case is not: the incident closes when that is."""
+
+    type: ClassVar[str] = "whistle.incident.held_open.v1"
 
 
 class ActRefused(Entry):
@@ -438,6 +491,15 @@ class Inspected(Entry):
     street: Code
     community: Code
     round: Recorded
+
+
+class BreachesListed(Entry):
+    """A unit was given a list of the promises it broke (通报); the subject is the notice, not an incident."""
+
+    type: ClassVar[str] = "whistle.incident.breaches_listed.v1"
+
+    notice: Notice
+    department: Code | None = Field(default=None, description="The unit, where it is one that has dispatches.")
 
 
 Status = Literal["received", "called", "responding", "confirmed", "answered", "closed", "refused", "attached"]

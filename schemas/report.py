@@ -97,3 +97,11 @@ class Rated(Fact):
     solved: Flag
     satisfied: Flag
     note: Text = ""
+
+
+class Explained(Fact):
+    """The community explains itself in writing, as a supervision case asks (督办说明)."""
+
+    type: ClassVar[str] = "whistle.report.explained.v1"
+
+    explanation: Words

@@ -85,3 +85,11 @@ class ParkingRequested(Response):
 
     review_at: Instant
     reason: Reason
+
+
+class Explained(Response):
+    """The department explains itself in writing, as a supervision case asks (督办说明); `round` is the case's turn."""
+
+    type: ClassVar[str] = "whistle.response.explained.v1"
+
+    explanation: Words

@@ -89,7 +89,7 @@ DECISIONS = Topic(
 )
 DISPATCHES = Topic(
     name="department.{code}.dispatches",
-    key="incident id",
+    key="incident or notice id",
     facts=_facts(dispatch),
     writers=("router",),
     readers=("department",),
@@ -105,7 +105,7 @@ RESPONSES = Topic(
 )
 JOURNAL = Topic(
     name="incident.journal",
-    key="incident or inspection id",
+    key="incident, inspection or notice id",
     facts=_facts(incident),
     writers=("router",),
     readers=("street", "ledger"),
@@ -121,7 +121,7 @@ ESCALATIONS = Topic(
 )
 ACTIONS = Topic(
     name="supervision.actions",
-    key="incident id",
+    key="incident or notice id",
     facts=_facts(action),
     writers=("supervision",),
     readers=("router",),

@@ -151,6 +151,20 @@ def park(
     _say(department, incident, response.ParkingRequested, {"by": by, "review_at": review_at, "reason": reason})
 
 
+@app.command()
+def explain(
+    incident: Which,
+    *,
+    department: As,
+    text: Annotated[str, typer.Option("--text", help="The written explanation; supervision reads it.")],
+    by: By = "officer",
+) -> None:
+    """Explain in writing what a supervision case asks about (督办说明)."""
+    from schemas import response
+
+    _say(department, incident, response.Explained, {"by": by, "explanation": text})
+
+
 def _say(department: str, incident: str, kind: type[Response], fields: Mapping[str, object]) -> None:
     from pydantic import ValidationError
 

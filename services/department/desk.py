@@ -40,7 +40,7 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
         provisional = any(item.deadlines.get(name) == item.due_at for name in item.provisional)
         table.add_row(
-            item.status,
+            f"{item.status}, asked to explain" if item.case and item.case.status == "asked" else item.status,
             late + local(item.due_at, configuration.calendar.zone) + " 暂定 provisional" * provisional,
             item.issued.role,
             str(item.round),
@@ -60,6 +60,7 @@ def _row(item: store.Item) -> dict[str, object]:
         "deadlines": {name: isoformat(at) for name, at in item.deadlines.items()},
         "provisional": list(item.provisional),
         "refused": item.refused or None,
+        "case": item.case.model_dump(mode="json") if item.case else None,
         "dispatch": item.issued.model_dump(mode="json", exclude_none=True),
     }
 

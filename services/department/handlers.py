@@ -46,16 +46,29 @@ class DepartmentDesk:
 def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) -> Item | None:
     if isinstance(fact, dispatch.Issued):
         at, provisional = happening.event.time, fact.provisional or ()
+        case = before.case if before else None
         return Item(
-            happening.key, department, "dispatched", fact.round, fact.deadlines, fact, at, provisional=provisional
+            happening.key,
+            department,
+            "dispatched",
+            fact.round,
+            fact.deadlines,
+            fact,
+            at,
+            provisional=provisional,
+            case=case,
         )
     if before is None:
         # A refusal of something said about an incident this department was never called for.
         return None
-    changes: dict[str, Any] = {}
+    changes = _changes(before, department, fact)
+    return replace(before, **changes) if changes else before
+
+
+def _changes(before: Item, department: str, fact: Fact) -> dict[str, Any]:
     match fact:
         case dispatch.Changed():
-            changes = {
+            return {
                 "status": fact.status,
                 "round": fact.round,
                 "deadlines": fact.deadlines,
@@ -64,9 +77,11 @@ def _fold(before: Item | None, happening: Cause, department: str, fact: Fact) ->
             }
         case dispatch.LeadNamed():
             role = "lead" if fact.lead == department else "support"
-            changes = {"issued": before.issued.model_copy(update={"role": role, "lead": fact.lead})}
+            return {"issued": before.issued.model_copy(update={"role": role, "lead": fact.lead})}
         case dispatch.Reminded():
-            changes = {"reminders": before.reminders + 1}
+            return {"reminders": before.reminders + 1}
         case dispatch.Refused():
-            changes = {"refused": f"{fact.act}: {fact.reason}"}
-    return replace(before, **changes) if changes else before
+            return {"refused": f"{fact.act}: {fact.reason}"}
+        case dispatch.Supervised():
+            return {"case": fact}
+    return {}

@@ -8,10 +8,10 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.dispatch import Issued, Status
+from schemas.dispatch import Issued, Status, Supervised
 from services.domain.clocks import OF_THE_STREET
 from services.runtime.bulk import replacing
 from services.runtime.database import Statement
@@ -39,6 +39,7 @@ class Item:
     """One obligation of one department, as last told; `refused` is the last word that was not accepted, if any.
 
     `provisional` names the deadlines that may still move, since their calendar is not confirmed that far.
+    `case` is how the supervision case against the department stands, if there ever was one.
     """
 
     incident: UUID
@@ -51,11 +52,14 @@ class Item:
     reminders: int = 0
     refused: str = ""
     provisional: tuple[str, ...] = ()
+    case: Supervised | None = None
 
     @property
     def due_at(self) -> datetime | None:
         """The next deadline that is the department's own to keep (UTC); None while it is others' turn."""
-        return min((at for name, at in self.deadlines.items() if name not in OF_THE_STREET), default=None)
+        asked = self.case.deadlines if self.case else {}
+        own = (at for name, at in self.deadlines.items() if name not in OF_THE_STREET)
+        return min((*own, *asked.values()), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ async def inbox(connection: AsyncConnection, department: str, *, everything: boo
     """Return a department's obligations, the most urgent first; those that are done only on request."""
     statement = select(obligation.c.state).where(obligation.c.department == department)
     if not everything:
-        statement = statement.where(obligation.c.status.not_in(CLOSED))
+        # What is done is owed again where an explanation is asked for.
+        statement = statement.where(or_(obligation.c.status.not_in(CLOSED), obligation.c.due_at.is_not(None)))
     rows = await connection.execute(statement.order_by(obligation.c.due_at.nulls_last(), obligation.c.incident))
     return [_CODEC.validate_json(state) for state in rows.scalars()]
 

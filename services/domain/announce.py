@@ -5,6 +5,7 @@ supervision.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,7 @@ from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import DISPATCHES, ESCALATIONS, JOURNAL
-from services.domain.incident import Incident
+from services.domain.incident import Incident, Obligation
 
 Said = Iterator[tuple[str, Fact]]
 """(topic, fact) of each message."""
@@ -24,7 +25,7 @@ def messages(state: Incident | None, told: Entry) -> Said:
     yield JOURNAL.name, told
     tellers = _TELLERS.get(type(told), ())
     if state is None or state.report is None:
-        tellers = (_refused,) if isinstance(told, entries.ActRefused) else ()
+        tellers = _WITHOUT_INCIDENT.get(type(told), ())
     for teller in tellers:
         yield from teller(state, told)
 
@@ -65,18 +66,49 @@ def _lead_named(state: Incident, told: entries.LeadNamed) -> Said:
 def _reminded(state: Incident, told: entries.Reminded) -> Said:
     if told.post is not None:
         yield from _raised(state, told)
-    # A deadline on its obligation may be the street's, the community's or the district's to keep.
-    elif told.department and told.unit == told.department:
+    # A deadline on its obligation may be the street's, the community's or the district's to keep, and so may a case's.
+    elif told.unit in state.obligations and told.unit in {told.department, told.case}:
         fact = dispatch.Reminded(round=max(told.round, 1), deadline=told.deadline, due_at=told.due_at)
-        yield DISPATCHES.named(told.department), fact
+        yield DISPATCHES.named(told.unit), fact
 
 
 def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
+    due_at = _next_due_at(state, told)
     if told.department:
-        owed = state.obligations[told.department]
-        due_at = min(each.due_at for each in owed.clocks.values()) if owed.clocks else owed.dispatched_at
-        fact = dispatch.Reminded(round=owed.round, deadline="by-hand", due_at=due_at, note=told.note)
+        fact = dispatch.Reminded(
+            round=state.obligations[told.department].round,
+            deadline="by-hand",
+            due_at=due_at,
+            note=told.note,
+            copies=told.copies,
+        )
         yield DISPATCHES.named(told.department), fact
+    for each in told.copies:
+        copied = escalation.Copied(
+            street=state.street,
+            unit=told.department or state.street,
+            department=told.department,
+            due_at=due_at,
+            copy_to=each,
+            note=told.note,
+            summary=summary(state),
+        )
+        yield ESCALATIONS.name, copied
+
+
+def _listed(_state: Incident | None, told: entries.BreachesListed) -> Said:
+    if told.department:
+        yield DISPATCHES.named(told.department), dispatch.BreachesListed(notice=told.notice)
+
+
+def _next_due_at(state: Incident, told: entries.RemindedByHand) -> datetime:
+    """Return the next deadline of whoever is reminded; where none runs, when they got the matter."""
+    owed = state.obligations[told.department] if told.department else state
+    got = owed.dispatched_at if isinstance(owed, Obligation) else owed.reported_at
+    first = min((each.due_at for each in owed.clocks.values()), default=got)
+    if first is None:
+        raise TypeError("an incident without a report reminds nobody")
+    return first
 
 
 _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
@@ -117,6 +149,30 @@ def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
         reason=vars(told).get("reason", ""),
     )
     yield DISPATCHES.named(told.department), fact
+
+
+_CASE_STATUS: Mapping[type, dispatch.CaseStatus] = MappingProxyType(
+    {
+        entries.CaseOpened: "asked",
+        entries.Explained: "explained",
+        entries.CaseRejected: "asked",
+        entries.CaseAccepted: "accepted",
+    }
+)
+
+
+def _supervised(state: Incident, told: Any) -> Said:
+    if told.unit not in state.obligations:
+        return
+    fields = vars(told)
+    fact = dispatch.Supervised(
+        status=_CASE_STATUS[type(told)],
+        turn=told.turn,
+        # The judgement is owed by supervision.
+        deadlines={} if isinstance(told, entries.Explained) else fields.get("deadlines", {}),
+        reason=fields.get("reason") or fields.get("note", ""),
+    )
+    yield DISPATCHES.named(told.unit), fact
 
 
 def _raised(state: Incident, told: Any) -> Said:
@@ -198,7 +254,12 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         entries.Reminded: (_reminded,),
         entries.Escalated: (_raised,),
         entries.RemindedByHand: (_reminded_by_hand,),
+        **dict.fromkeys(_CASE_STATUS, (_supervised,)),
         entries.Recomputed: (_recomputed,),
         entries.ActRefused: (_refused,),
     }
+)
+# What is about no incident that anybody reported.
+_WITHOUT_INCIDENT: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
+    {entries.ActRefused: (_refused,), entries.BreachesListed: (_listed,)}
 )

@@ -1,6 +1,7 @@
 """The clocks of an incident: when each fires next, who owes, and what firing says.
 
-A clock is addressed by its department (None for the incident's own) and its name.
+A clock is addressed by its department, or the unit whose supervision case it is (None for the incident's own), and its
+name.
 
 Source: states.md, beside this file.
 """
@@ -18,7 +19,7 @@ from schemas.event import LATEST, beside
 from services.domain import ladder as ladders
 from services.domain.configuration import Configuration
 from services.domain.directory import Directory, Holder
-from services.domain.incident import Clock, Incident, Obligation
+from services.domain.incident import Case, Clock, Incident, Obligation
 from services.domain.ladder import Ladder, Step
 from services.domain.story import Story
 from services.domain.working_time import Calendar, Duration
@@ -31,6 +32,10 @@ OF_THE_STREET = frozenset({"decide", "confirm", "approve"})
 """Clocks on an obligation that run against whoever has to decide, not against the department."""
 
 
+Owed = Obligation | Case | None
+"""What a clock belongs to; None for the incident's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """One firing of one clock: `index` is the rung of its ladder that is next, and `since` the version that set it."""
@@ -40,11 +45,12 @@ class Due:
     name: str
     since: int
     index: int
+    case: str | None = None
 
 
 def identity(incident: UUID, due: Due) -> UUID:
     """Return the id of one firing, the same whoever computes it: it can happen only once."""
-    return beside(incident, f"{due.department or ''}/{due.name}/{due.since}/{due.index}".encode())
+    return beside(incident, f"{due.department or due.case or ''}/{due.name}/{due.since}/{due.index}".encode())
 
 
 def dues(state: Incident, configuration: Configuration, until: datetime = LATEST) -> Iterator[Due]:
@@ -77,9 +83,7 @@ def next_due_at(state: Incident, configuration: Configuration) -> datetime | Non
 _FIRST = itemgetter(0)
 
 
-def _not_before(
-    state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration
-) -> datetime:
+def _not_before(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Configuration) -> datetime:
     """Return an instant that the next firing does not precede, which is quickly known: mostly the deadline itself."""
     if name in BY_ITSELF:
         return clock.due_at
@@ -93,11 +97,9 @@ def _not_before(
     return clock.due_at
 
 
-def _before(
-    state: Incident, owed: Obligation | None, name: str, index: int, configuration: Configuration
-) -> Duration | None:
+def _before(state: Incident, owed: Owed, name: str, index: int, configuration: Configuration) -> Duration | None:
     """Return how long before its deadline a rung of a clock comes; None where it comes after it."""
-    if owed is not None and name not in OF_THE_STREET:
+    if isinstance(owed, Obligation) and name not in OF_THE_STREET:
         # What is frozen is looked at as it is: to thaw it takes longer than all the rest.
         rungs = owed.policy.ladder.rungs
         before = rungs[index].before if index < len(rungs) else None
@@ -106,27 +108,30 @@ def _before(
     return step.offset if step.before else None
 
 
-def _due(state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration) -> Due:
+def _due(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Configuration) -> Due:
     at = _next_at(state, owed, name, clock, configuration)
+    if isinstance(owed, Case):
+        return Due(at, None, name, clock.since, clock.fired, owed.unit)
     return Due(at, owed.department if owed else None, name, clock.since, clock.fired)
 
 
-def _running(state: Incident) -> Iterator[tuple[Obligation | None, str, Clock]]:
-    """Yield every running clock, with the obligation it belongs to, if it isn't the incident's own."""
+def _running(state: Incident) -> Iterator[tuple[Owed, str, Clock]]:
+    """Yield every running clock, with the obligation or case it belongs to, if it isn't the incident's own."""
     for name, clock in state.clocks.items():
         yield None, name, clock
     for owed in state.obligations.values():
         for name, clock in owed.clocks.items():
             yield owed, name, clock
+    for case in state.cases.values():
+        for name, clock in case.clocks.items():
+            yield case, name, clock
 
 
 def _waited_until(state: Incident) -> datetime:
     return min(each.until for each in state.waiting)
 
 
-def _next_at(
-    state: Incident, owed: Obligation | None, name: str, clock: Clock, configuration: Configuration
-) -> datetime:
+def _next_at(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Configuration) -> datetime:
     if name in BY_ITSELF:
         return clock.due_at
     ladder = ladder_of(state, owed, name, configuration)
@@ -134,10 +139,12 @@ def _next_at(
     return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
 
 
-def debtor(state: Incident, owed: Obligation | None, name: str) -> str:
+def debtor(state: Incident, owed: Owed, name: str) -> str:
     """Return the code of the unit that a clock runs against."""
     if owed is None:
         return state.naming if name == "lead" else state.street
+    if isinstance(owed, Case):
+        return owed.unit if name == "explain" else owed.judge
     if name == "approve" and owed.request:
         return owed.request.unit
     if name == "confirm" and owed.section:
@@ -145,14 +152,14 @@ def debtor(state: Incident, owed: Obligation | None, name: str) -> str:
     return state.street if name in OF_THE_STREET else owed.department
 
 
-def _calendar_of(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> Calendar:
+def _calendar_of(state: Incident, owed: Owed, name: str, configuration: Configuration) -> Calendar:
     return configuration.calendar_of(debtor(state, owed, name))
 
 
-def ladder_of(state: Incident, owed: Obligation | None, name: str, configuration: Configuration) -> Ladder:
+def ladder_of(state: Incident, owed: Owed, name: str, configuration: Configuration) -> Ladder:
     """Return the ladder a clock climbs: the frozen one for what a department owes, else that of whoever owes."""
     unit = debtor(state, owed, name)
-    if owed is not None and unit == owed.department:
+    if isinstance(owed, Obligation) and unit == owed.department:
         frozen = owed.policy.ladder
         rungs = tuple([(rung.after, rung.before, rung.post) for rung in frozen.rungs])
         return _thawed(frozen.name, rungs, frozen.repeat)
@@ -200,13 +207,13 @@ def fire(story: Story, due: Due) -> None:
     if due.name == "wait":
         return
     state = story.now_is
-    owed = state.obligations.get(due.department) if due.department else None
+    owed = _holder(state, due)
     clock = (owed.clocks if owed else state.clocks).get(due.name)
     if clock is None or (clock.since, clock.fired) != (due.since, due.index) or due.at > story.at:
         return
     if due.name == "close":
-        story.tell(entries.Closed, **_by_itself(owed))
-    elif due.name == "review" and owed:
+        story.tell(entries.HeldOpen if state.supervised else entries.Closed, **_by_itself(owed))
+    elif due.name == "review" and isinstance(owed, Obligation):
         # From the review date itself: whoever looks late moves nothing.
         resolve = Duration.parse(owed.policy.durations["resolve"])
         deadlines = story.deadlines(owed.department, due.at, resolve=resolve)
@@ -215,12 +222,19 @@ def fire(story: Story, due: Due) -> None:
         _climb(story, owed, due.name, clock)
 
 
-def _by_itself(owed: Obligation | None) -> Mapping[str, str]:
+def _holder(state: Incident, due: Due) -> Owed:
+    if due.department:
+        return state.obligations.get(due.department)
+    return state.cases.get(due.case) if due.case else None
+
+
+def _by_itself(owed: Owed) -> Mapping[str, str]:
     """Return who speaks when a clock fires: nobody, though somebody's act may have been the occasion."""
-    return {"who": "clock", "by": f"rule:{owed.policy.rule}" if owed else "rule:street-policy"}
+    rule = owed.policy.rule if isinstance(owed, Obligation) else "street-policy"
+    return {"who": "clock", "by": f"rule:{rule}"}
 
 
-def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> None:
+def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
     """Climb to the highest rung that is due; the ones below it that came due in the same silence are skipped."""
     state, configuration = story.now_is, story.configuration
     ladder = ladder_of(state, owed, name, configuration)
@@ -234,8 +248,7 @@ def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> No
         "due_at": clock.due_at,
         "step": told.step,
         "unit": unit,
-        "department": owed.department if owed else None,
-        "round": owed.round if owed else 0,
+        **_of(owed),
         "skipped": tuple(skipped),
         "vacant": told.vacant or None,
         **_by_itself(owed),
@@ -247,6 +260,13 @@ def _climb(story: Story, owed: Obligation | None, name: str, clock: Clock) -> No
         fields |= {"holder": told.holder.name, "holder_unit": told.holder.unit}
     kind = entries.Reminded if story.at < clock.due_at else entries.Escalated
     story.tell(kind, post=told.post, **fields)
+
+
+def _of(owed: Owed) -> Mapping[str, object]:
+    """Return what an entry about a clock says of whom it belongs to."""
+    if isinstance(owed, Case):
+        return {"case": owed.unit, "round": owed.turn}
+    return {"department": owed.department, "round": owed.round} if owed else {}
 
 
 class _Reached(NamedTuple):

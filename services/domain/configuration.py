@@ -93,6 +93,9 @@ _NEEDED: Final = (
 _POLICY: Final = ("decide", "confirm", "answer", "close", "approve", "lead", "wait")
 _A_YEAR: Final = {"m": 366 * 24 * 60, "h": 366 * 24, "d": 366, "wh": 2_000, "wd": 250}
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_OF_CASES: Final = ("explain", "judge")
+# What a supervision case gives whoever is asked, and supervision itself, where nothing is set.
+_TWO_DAYS: Final = Duration(2, "wd")
 # What an operator's own tree has where its root sets nothing.
 _DEFAULT_ROOT: Final = Route(
     "root", deadlines={"acknowledge": Duration(4, "wh"), "resolve": Duration(5, "wd")}, ladder="district"
@@ -105,7 +108,8 @@ class StreetPolicy:
 
     `decide` a report or a declined obligation; `confirm` what was resolved; `answer` the public; `close` after the
     rating window; `approve` an extension or a parking; `lead` of the district, to name who leads what all have
-    declined; `wait` of a fact about something that isn't known yet.
+    declined; `wait` of a fact about something that isn't known yet. In a supervision case, whoever is asked has
+    `explain`, and supervision `judge`.
     """
 
     decide: Duration
@@ -115,6 +119,8 @@ class StreetPolicy:
     approve: Duration
     lead: Duration
     wait: Duration
+    explain: Duration = _TWO_DAYS
+    judge: Duration = _TWO_DAYS
 
 
 DEFAULT_STREET_POLICY: Final = StreetPolicy(
@@ -501,7 +507,7 @@ def _warn_of_empty_posts(
 
 
 def _street_policy(place: Place) -> StreetPolicy:
-    keys = place.keys(_POLICY)
+    keys = place.keys((*_POLICY, *_OF_CASES))
     for name in _POLICY:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")

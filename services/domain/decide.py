@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from schemas import decision
+from schemas import action, decision
 from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
@@ -52,6 +52,8 @@ def decide_said(state: Incident | None, incident: UUID, said: Said, configuratio
     """Decide about something said; what does not fit is refused in the history, and what is early waits."""
     if isinstance(said.fact, decision.Inspected):
         return _inspected(state, said, configuration)
+    if isinstance(said.fact, action.BreachesListed):
+        return _noticed(state, said, said.fact, configuration)
     story = _story(state, incident, said, configuration)
     recount(story)
     verdict = _decide(story, said)
@@ -114,6 +116,17 @@ def _inspected(state: Incident | None, said: Said, configuration: Configuration)
         kind = entries.ActRefused
         fields = {"act": fact.type, "reason": f"{fact.community} is no community of the street {said.code}"}
     return Decision(state, [kind(version=1, cause=said.cause, who=said.who, by=fact.by, **fields)])
+
+
+def _noticed(state: Incident | None, said: Said, fact: action.BreachesListed, configuration: Configuration) -> Decision:
+    """Pass a notice of breaches on to the history; it is no incident and has no state."""
+    unit = configuration.directory.units.get(fact.notice.unit)
+    head: dict[str, Any] = {"version": 1, "cause": said.cause, "who": said.who, "by": fact.by}
+    if unit is None:
+        reason = f"there is no unit {fact.notice.unit} in the directory"
+        return Decision(state, [entries.ActRefused(act=fact.type, reason=reason, **head)])
+    department = unit.code if unit.level in {"department", "section"} else None
+    return Decision(state, [entries.BreachesListed(notice=fact.notice, department=department, **head)])
 
 
 # --- what is early ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from schemas import incident as entries
 from schemas import response
 from schemas.decision import Request
 from schemas.event import isoformat
+from services.domain import supervising
 from services.domain.approvals import Approval
 from services.domain.clocks import debtor
 from services.domain.dispatching import seek_lead
@@ -24,6 +25,8 @@ def decide(story: Story, department: str, fact: Any) -> Verdict:
     owed = story.state.obligations.get(department) if story.state else None
     if owed is None:
         return Unknown()
+    if isinstance(fact, response.Explained):
+        return supervising.explain(story, department, fact.explanation, fact.round)
     if story.now_is.ended:
         return Refusal(f"the incident is {story.now_is.status}")
     if fact.round is not None and fact.round != owed.round:

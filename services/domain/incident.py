@@ -13,12 +13,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from schemas import incident as entries
+from schemas.action import BreachesListed
 from schemas.decision import CallKind, Inspected, Request
-from schemas.dispatch import Role
+from schemas.dispatch import CaseStatus, Role
 from schemas.dispatch import Status as ObligationStatus
 from schemas.incident import Approver, Entry, Policy, Provisional, Status
 from schemas.report import Raised
 from schemas.response import Owner
+from services.domain.broken import Broken, climbed
+from services.domain.broken import ended as no_longer_awaited
 
 ENDED: frozenset[Status] = frozenset({"closed", "refused", "attached"})
 DONE: frozenset[ObligationStatus] = frozenset({"confirmed", "withdrawn"})
@@ -80,6 +83,27 @@ class Obligation:
         return self.status not in DONE
 
 
+@dataclass(frozen=True)
+class Case:
+    """A supervision case (督办) against a unit with a part in the incident; each `turn` asks for one explanation.
+
+    `judge` is the unit that judges what is explained. `late` names the deadlines that passed unkept, in any turn.
+    """
+
+    unit: str
+    status: CaseStatus
+    turn: int
+    opened_at: datetime
+    judge: str
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody still waits for something about it."""
+        return self.status != "accepted"
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Something said about what is not known yet, kept as it was said, until an instant."""
@@ -136,11 +160,18 @@ class Incident:
     waiting: tuple[Waiting, ...] = ()
     # When each version was told that has set a deadline: a rung that would have come before that is passed over.
     set_at: Mapping[int, datetime] = field(default_factory=dict)
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    broken: tuple[Broken, ...] = ()
 
     @property
     def ended(self) -> bool:
-        """Whether nobody waits for anything any more."""
+        """Whether nobody waits for anything any more, but perhaps for what a supervision case asks."""
         return self.status in ENDED
+
+    @property
+    def supervised(self) -> bool:
+        """Whether some supervision case is not over."""
+        return any(each.open for each in self.cases.values())
 
     @property
     def lead(self) -> Obligation | None:
@@ -177,17 +208,18 @@ def evolve(state: Incident | None, incident: UUID, entry: Entry, at: datetime) -
     changes = fold(before, entry, at) if fold else {}
     if vars(entry).get("deadlines"):
         changes["set_at"] = {**before.set_at, entry.version: at}
-    return _changed(before, version=entry.version, **changes)
+    after = _changed(before, version=entry.version, **changes)
+    return _no_longer_awaited(after, entry, at) if after.broken else after
 
 
 def about_inspection(entry: Entry) -> bool:
-    """Tell whether an entry is about a refused round of inspection, which is no incident and has no versions."""
-    return isinstance(entry, entries.ActRefused) and entry.act == Inspected.type
+    """Tell whether an entry is about a refused round of inspection or notice: no incidents, and without versions."""
+    return isinstance(entry, entries.ActRefused) and entry.act in {Inspected.type, BreachesListed.type}
 
 
 # --- what each entry changes, by the names of the state's fields -----------------------------------------------------
 
-S = TypeVar("S", Incident, Obligation)
+S = TypeVar("S", Incident, Obligation, Case)
 Changes = dict[str, Any]
 
 
@@ -398,17 +430,6 @@ def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
     return _set(state, entry, "closed", "*")
 
 
-def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
-    """One more rung was climbed; the first that isn't before the deadline makes it late, for good."""
-    escalated = state.escalations + isinstance(entry, entries.Escalated)
-    if entry.department:
-        owed = state.obligations[entry.department]
-        after = _with(state, _changed(owed, clocks=_climb(owed.clocks, entry), late=_late(owed.late, entry, at)))
-    else:
-        after = {"clocks": _climb(state.clocks, entry), "late": _late(state.late, entry, at)}
-    return {**after, "escalations": escalated}
-
-
 def _recomputed(state: Incident, entry: entries.Recomputed, _at: datetime) -> Changes:
     if entry.department is None:
         return {"clocks": _firm(state.clocks, entry)}
@@ -421,6 +442,71 @@ def _firm(clocks: Mapping[str, Clock], entry: entries.Recomputed) -> Mapping[str
     moved = {name: due_at for name, due_at in entry.deadlines.items() if clocks[name].due_at != due_at}
     same = {name: replace(clocks[name], provisional=None) for name in entry.deadlines if name not in moved}
     return {**clocks, **same, **{name: Clock(due_at, entry.version) for name, due_at in moved.items()}}
+
+
+def _case_opened(state: Incident, entry: entries.CaseOpened, at: datetime) -> Changes:
+    before = state.cases.get(entry.unit)
+    clocks = _clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
+    case = Case(entry.unit, "asked", entry.turn, at, entry.judge, clocks, before.late if before else ())
+    return {"cases": {**state.cases, entry.unit: case}}
+
+
+def _of_case(state: Incident, entry: Any, status: CaseStatus) -> Changes:
+    """Change one case, ending its clocks and setting those of the entry."""
+    said = vars(entry)
+    clocks = _clocks({}, sets=said.get("deadlines", {}), since=entry.version, provisional=said["provisional"])
+    case = _changed(state.cases[entry.unit], status=status, turn=entry.turn, clocks=clocks)
+    return {"cases": {**state.cases, entry.unit: case}}
+
+
+def _explained(state: Incident, entry: entries.Explained, _at: datetime) -> Changes:
+    return _of_case(state, entry, "explained")
+
+
+def _case_rejected(state: Incident, entry: entries.CaseRejected, _at: datetime) -> Changes:
+    return _of_case(state, entry, "asked")
+
+
+def _case_accepted(state: Incident, entry: entries.CaseAccepted, _at: datetime) -> Changes:
+    return _of_case(state, entry, "accepted")
+
+
+def _held_open(state: Incident, _entry: entries.HeldOpen, _at: datetime) -> Changes:
+    return {"clocks": _clocks(state.clocks, "close", sets={}, since=0)}
+
+
+def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
+    """One more rung was climbed; the first that isn't before the deadline makes it late, for good."""
+    escalated = state.escalations + isinstance(entry, entries.Escalated)
+    holder = _holder(state, entry)
+    clocks, late = _climb(holder.clocks, entry), _late(holder.late, entry, at)
+    if isinstance(holder, Obligation):
+        after = _with(state, _changed(holder, clocks=clocks, late=late))
+    elif isinstance(holder, Case):
+        after = {"cases": {**state.cases, holder.unit: _changed(holder, clocks=clocks, late=late)}}
+    else:
+        after = {"clocks": clocks, "late": late}
+    clock = clocks.get(entry.deadline)
+    if clock and clock.due_at <= at:
+        after["broken"] = climbed(state.broken, entry, clock.since)
+    return {**after, "escalations": escalated}
+
+
+def _holder(state: Incident, of: Any) -> Incident | Obligation | Case:
+    """Return what a clock belongs to, as an entry or a broken promise names it."""
+    if of.department:
+        return state.obligations[of.department]
+    return state.cases[of.case] if of.case else state
+
+
+def _no_longer_awaited(state: Incident, entry: Entry, at: datetime) -> Incident:
+    def runs(each: Broken) -> bool:
+        clock = _holder(state, each).clocks.get(each.deadline)
+        return clock is not None and clock.since == each.since
+
+    if all(each.ended_at or runs(each) for each in state.broken):
+        return state
+    return _changed(state, broken=no_longer_awaited(state.broken, runs, at, entry.type.split(".")[2]))
 
 
 def _climb(clocks: Mapping[str, Clock], entry: Any) -> Mapping[str, Clock]:
@@ -465,6 +551,11 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.Rated: _rated,
         entries.Reopened: _reopened,
         entries.Closed: _closed,
+        entries.CaseOpened: _case_opened,
+        entries.Explained: _explained,
+        entries.CaseRejected: _case_rejected,
+        entries.CaseAccepted: _case_accepted,
+        entries.HeldOpen: _held_open,
         entries.Reminded: _fired,
         entries.Escalated: _fired,
         entries.Recomputed: _recomputed,

@@ -43,6 +43,8 @@ def hear_community(
             yield topic, incident, decision.Confirmed(by=community, community=community, **fact.model_dump())
         case report.SentBack():
             yield topic, incident, decision.SentBack(by=community, community=community, **fact.model_dump())
+        case report.Explained():
+            yield topic, incident, decision.Explained(by=community, community=community, **fact.model_dump())
         case report.Rated():
             yield topic, incident, decision.Rated(by=community, report=key, **fact.model_dump())
         case _:
@@ -75,6 +77,10 @@ def call_of(fact: report.Raised) -> CallKind:
 def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
     """Yield what the street says about an entry of the history, given the state after it."""
     match entry:
+        case entries.CaseOpened() | entries.CaseRejected() if entry.unit == after.community:
+            due_at = entry.deadlines["explain"]
+            asked = answer.ExplanationAsked(turn=entry.turn, reason=entry.reason, due_at=due_at)
+            yield ANSWERS.named(after.community), after.id, asked
         case entries.Answered():
             for said in _everyone(after):
                 yield _given(*said, after, "settled", entry.answer)
@@ -102,7 +108,7 @@ def owes(state: Incident) -> tuple[str, datetime] | None:
     """Return what the street owes next about an incident, and by when (UTC): None when it is others' turn.
 
     The name is the clock's: `decide`, `approve`, `confirm` or `answer`, with the department's behind it where it has
-    one, as in `confirm water`.
+    one, as in `confirm water`; or `explain`, where a supervision case asks the street.
     """
     found = [(clock.due_at, name) for name, clock in state.clocks.items() if name in {"decide", "answer"}]
     found += [
@@ -111,6 +117,9 @@ def owes(state: Incident) -> tuple[str, datetime] | None:
         for name, clock in owed.clocks.items()
         if name in {"decide", "approve", "confirm"} and debtor(state, owed, name) == state.street
     ]
+    case = state.cases.get(state.street)
+    if case and "explain" in case.clocks:
+        found.append((case.clocks["explain"].due_at, "explain"))
     if not found:
         return None
     due_at, name = min(found)

@@ -13,6 +13,7 @@ from typing import Any
 from schemas import decision
 from schemas import incident as entries
 from schemas.event import LATEST, isoformat
+from services.domain import supervising
 from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
@@ -349,6 +350,15 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
         story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
 
 
+# --- explaining ------------------------------------------------------------------------------------------------------
+
+
+def _explain(story: Story, state: Incident, fact: decision.Explained) -> Verdict:
+    if fact.community not in {None, state.community}:
+        return Refusal(f"the incident belongs to the community {state.community}, not to {fact.community}")
+    return supervising.explain(story, fact.community or state.street, fact.explanation)
+
+
 _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(
     {
         decision.Called: _call,
@@ -365,5 +375,6 @@ _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyTy
         decision.Denied: _deny,
         decision.Answered: _answer,
         decision.Rated: _rate,
+        decision.Explained: _explain,
     }
 )

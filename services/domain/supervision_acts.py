@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas import action
-from schemas import incident as entries
+from services.domain import supervising
 from services.domain.dispatching import name_lead
 from services.domain.incident import Incident
 from services.domain.story import Refusal, Story, Unknown, Verdict
@@ -17,6 +17,8 @@ def decide(story: Story, fact: Any) -> Verdict:
     state = story.state
     if state is None or state.status is None:
         return Unknown()
+    if isinstance(fact, supervising.ACTS):
+        return supervising.decide(story, fact)
     if state.ended:
         return Refusal(f"the incident is {state.status}")
     return _ACTS[type(fact)](story, state, fact)
@@ -30,12 +32,8 @@ def _deny(story: Story, _state: Incident, fact: action.Denied) -> Verdict:
     return deny(story, "supervision", fact)
 
 
-def _remind(story: Story, state: Incident, fact: action.Reminded) -> Verdict:
-    owed = state.obligations.get(fact.department) if fact.department else None
-    if fact.department and (owed is None or not owed.open):
-        return Refusal(f"{fact.department} owes nothing here")
-    story.tell(entries.RemindedByHand, department=fact.department, note=fact.note)
-    return None
+def _remind(story: Story, _state: Incident, fact: action.Reminded) -> Verdict:
+    return supervising.remind(story, fact)
 
 
 _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(

@@ -33,7 +33,7 @@ LIMIT = 50
 MOST = 200
 MOST_SOUGHT = 100
 """How many characters may be searched for."""
-_CODE = re.compile(r"[a-z][a-z0-9-]{0,62}")
+CODE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PREFIX = re.compile(r"[0-9a-fA-F]{4,8}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{0,27}")
 
 Place = tuple[datetime, UUID, *tuple[str, ...]]
@@ -79,13 +79,13 @@ def read(name: List, parameters: Mapping[str, str]) -> Asked:
     for each, value in filters.items():
         _judge(each, value)
     words, prefix = _sought(parameters.get("q", "").strip())
-    return Asked(name, filters, words, prefix, _after(name, parameters.get("after")), _limit(parameters.get("limit")))
+    return Asked(name, filters, words, prefix, _after(name, parameters.get("after")), limit_of(parameters.get("limit")))
 
 
 def _judge(name: str, value: str) -> None:
     if name == "status" and value not in get_args(Status):
         raise Misasked(f"there is no status {value[:50]!r}: there are {', '.join(get_args(Status))}")
-    if not _CODE.fullmatch(value):
+    if not CODE.fullmatch(value):
         raise Misasked(f"{name} is a code of small letters, digits and hyphens, not {value[:50]!r}")
 
 
@@ -103,7 +103,8 @@ def _sought(text: str) -> tuple[tuple[str, ...], str]:
     return words, text.lower() if _PREFIX.fullmatch(text) else ""
 
 
-def _limit(text: str | None) -> int:
+def limit_of(text: str | None) -> int:
+    """Return how many lines are asked for; a `Misasked` for what is no such number."""
     if not text:
         return LIMIT
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST:
@@ -122,8 +123,14 @@ def cursor(place: Place) -> str:
 
 
 def _after(name: List, text: str | None) -> Place | None:
-    if not text:
-        return None
+    place = place_of(text) if text else None
+    if place and len(place) != (4 if name == "overdue" else 2):
+        raise Misasked(f"after is a cursor of another list than {name}")
+    return place
+
+
+def place_of(text: str) -> Place:
+    """Return the place that a cursor names; a `Misasked` for what no list can have sent."""
     try:
         at, incident, *rest = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         place: Place = (datetime.fromisoformat(at), UUID(incident), *rest)
@@ -131,7 +138,6 @@ def _after(name: List, text: str | None) -> Place | None:
         storable = b"\x00" not in "".join(rest).encode()
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise Misasked("after is a cursor that an answer gave as `next`, and this is none") from None
-    fits = place[0].tzinfo and EARLIEST <= place[0] < LATEST and len(rest) == (2 if name == "overdue" else 0)
-    if not fits or not storable:
-        raise Misasked(f"after is a cursor of another list than {name}")
+    if not (place[0].tzinfo and EARLIEST <= place[0] < LATEST and storable):
+        raise Misasked("after is a cursor of another list")
     return place

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from uuid import UUID
 
 import typer
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 app = typer.Typer(help="What was collected, who owns it, what became of it, and what nobody owns or is overdue.")
 FAILED = 1
 BAD_INPUT = 2
+OF_BROKEN = ("unit", "side", "deadline", "open", "month", "from", "to")
 _PREFIX = re.compile(r"[0-9a-fA-F-]{4,36}")
 
 
@@ -111,6 +113,59 @@ def rates(
 
 
 @app.command()
+def broken(
+    asked: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]…",
+            help="Which: unit=water, side=department, deadline=resolve, month=2021-03, from=2021-03-01, to=2021-03-31, "
+            "open=yes or open=no.",
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header, in UTF-8.")] = False,
+) -> None:
+    """List every promise that was ever broken, those still open first, then the newest."""
+    if as_json and as_csv:
+        _stop("--json and --csv are two ways to write the same: give one of them", BAD_INPUT)
+    found = {}
+    for each in asked or ():
+        key, _, value = each.partition("=")
+        if key not in OF_BROKEN or not value:
+            _stop(f"{each[:50]!r} is no KEY=VALUE with one of {', '.join(OF_BROKEN)}", BAD_INPUT)
+        found[key] = value
+    _run(lambda settings: _broken(settings, found, as_json=as_json, as_csv=as_csv))
+
+
+@app.command()
+def audit(
+    incident: Annotated[str | None, typer.Argument(metavar="[INCIDENT]", help="Its id, or how it begins.")] = None,
+    *,
+    who: Annotated[str | None, typer.Option("--who", help="Only this reader, by name, or speaker.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many steps, the last ones.")] = 500,
+    as_json: AsJson = False,
+) -> None:
+    """Print who did and who saw what about an incident, or what somebody has read, in order of time."""
+    if incident is None and not who:
+        _stop("name an incident, or a reader with --who", BAD_INPUT)
+    if incident is not None and not _PREFIX.fullmatch(incident):
+        _stop("an incident is named by its id, or by the first 4 or more characters of it", BAD_INPUT)
+    _run(lambda settings: _audit(settings, incident, who, limit, as_json=as_json))
+
+
+@app.command()
+def notices(
+    *,
+    unit: Annotated[str | None, typer.Option("--unit", help="Only those given to this unit.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the notices of broken promises that units were given (通报); with the breaches themselves as JSON."""
+    _run(lambda settings: _notices(settings, unit, limit, as_json=as_json))
+
+
+@app.command()
 def rebuild() -> None:
     """Make the ledger again from the first entry of incident.journal; a running ledger waits a moment and goes on."""
     _run(_rebuild)
@@ -171,6 +226,7 @@ async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) 
     from services.ledger.tables import items_table, overdue_table  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
+    await _noted(settings, f"list {name.value}")
     found = await _asked(settings, lambda engine: _lines(engine, name))
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
@@ -208,22 +264,130 @@ async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
     from services.ledger.tables import history_table  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
-    async def look(engine: AsyncEngine) -> tuple[list[Any], list[Any]]:
+    async def look(engine: AsyncEngine) -> list[Any]:
         async with engine.connect() as connection:
-            found = await queries.matching(connection, incident)
-            return found, await queries.history(connection, found[0]) if len(found) == 1 else []
+            return await queries.history(connection, found)
 
-    found, lines = await _asked(settings, look)
-    if not found:
-        _stop(f"no incident begins with {incident}", BAD_INPUT)
-    if len(found) > 1:
-        among = ", ".join(str(each) for each in found)
-        _stop(f"{incident} is the beginning of more than one incident: {among}", BAD_INPUT)
+    found = await _one(settings, incident)
+    await _noted(settings, "history", found)
+    lines = await _asked(settings, look)
     if as_json:
         told = [{**asdict(line), "data": json.loads(line.data)} for line in lines]
         typer.echo(json.dumps(told, ensure_ascii=False, default=_written))
     else:
-        Console(width=width()).print(history_table(lines, names_of(settings), f"事件 incident {found[0]}"))
+        Console(width=width()).print(history_table(lines, names_of(settings), f"事件 incident {found}"))
+
+
+async def _one(settings: Settings, prefix: str) -> UUID:
+    """Return the incident whose id begins like this, or end the command with a sentence."""
+    from services.ledger import queries  # noqa: PLC0415 - `--help` is quick without it
+
+    async def look(engine: AsyncEngine) -> list[UUID]:
+        async with engine.connect() as connection:
+            return await queries.matching(connection, prefix)
+
+    found = await _asked(settings, look)
+    if not found:
+        _stop(f"no incident begins with {prefix}", BAD_INPUT)
+    if len(found) > 1:
+        among = ", ".join(str(each) for each in found)
+        _stop(f"{prefix} is the beginning of more than one incident: {among}", BAD_INPUT)
+    return found[0]
+
+
+async def _noted(settings: Settings, what: str, incident: UUID | None = None) -> None:
+    """Write down what this command's user is about to be shown."""
+    from getpass import getuser  # noqa: PLC0415 - `--help` is quick without it
+    from socket import gethostname  # noqa: PLC0415 - as above
+
+    from services.ledger.audit import reader, record  # noqa: PLC0415 - as above
+    from services.ledger.settings import LedgerSettings  # noqa: PLC0415 - as above
+    from services.runtime.clock import open_clock  # noqa: PLC0415 - as above
+
+    by = reader(LedgerSettings().reader or getuser(), "command", gethostname())
+
+    async def write(engine: AsyncEngine) -> None:
+        await record(engine, by, what, incident, (await open_clock(engine)).now())
+
+    await _asked(settings, write)
+
+
+async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, as_csv: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.ledger.asking import MOST, Misasked  # noqa: PLC0415 - as above
+    from services.ledger.audit import of_list  # noqa: PLC0415 - as above
+    from services.ledger.broken import Promise, every, read  # noqa: PLC0415 - as above
+    from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.tables import broken_table  # noqa: PLC0415 - as above
+    from services.runtime.clock import open_clock  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    names = names_of(settings)
+    try:
+        question = read({"limit": str(MOST), **asked}, names.zone)
+    except Misasked as error:
+        _stop(str(error), BAD_INPUT)
+
+    async def look(engine: AsyncEngine) -> list[Promise]:
+        now = (await open_clock(engine)).now()
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            return await every(connection, question, now)
+
+    await _noted(settings, of_list("broken", asked))
+    found = await _asked(settings, look)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
+    elif as_csv:
+        header = [each.name for each in fields(Promise)]
+        _write_csv(header, [[getattr(each, column) for column in header] for each in found])
+    else:
+        Console(width=width()).print(broken_table(found, names))
+
+
+async def _notices(settings: Settings, unit: str | None, limit: int, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.notices import Notice  # noqa: PLC0415 - as above
+    from services.ledger.notices import notices as listed  # noqa: PLC0415 - as above
+    from services.ledger.tables import notices_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    async def look(engine: AsyncEngine) -> list[Notice]:
+        async with engine.connect() as connection:
+            return await listed(connection, unit, limit)
+
+    await _noted(settings, f"list notices unit={unit}" if unit else "list notices")
+    found = await _asked(settings, look)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
+    else:
+        Console(width=width()).print(notices_table(found, names_of(settings)))
+
+
+async def _audit(settings: Settings, incident: str | None, who: str | None, limit: int, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.ledger.audit import Step, trail  # noqa: PLC0415 - as above
+    from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.tables import trail_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    found = await _one(settings, incident) if incident else None
+
+    async def look(engine: AsyncEngine) -> Sequence[Step]:
+        async with engine.connect() as connection:
+            return await trail(connection, incident=found, who=who, limit=limit)
+
+    steps = await _asked(settings, look)
+    await _noted(settings, f"audit {who}" if who else "audit", found)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in steps], ensure_ascii=False, default=_written))
+    else:
+        title = " · ".join(filter(None, (f"事件 incident {found}" if found else "", who)))
+        Console(width=width()).print(trail_table(steps, names_of(settings), f"留痕 audit trail · {title}"))
 
 
 async def _rates(settings: Settings, asked: Mapping[str, str], form: Format, output: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.domain.clocks import BY_ITSELF, UNTAKEN, debtor
@@ -10,7 +11,10 @@ from services.domain.incident import Incident, Obligation
 
 
 def clocks_of(state: Incident) -> list[tuple[str, str, str, datetime]]:
-    """Return (department, name, who owes, due_at) of each clock that somebody breaks by letting it pass."""
+    """Return (department, name, who owes, due_at) of each clock that somebody breaks by letting it pass.
+
+    A supervision case's stand under the unit it is addressed to.
+    """
     own = [
         ("", name, debtor(state, None, name), clock.due_at)
         for name, clock in state.clocks.items()
@@ -22,7 +26,12 @@ def clocks_of(state: Incident) -> list[tuple[str, str, str, datetime]]:
         for name, clock in each.clocks.items()
         if name not in BY_ITSELF
     ]
-    return [*own, *owed]
+    asked = [
+        (each.unit, name, debtor(state, each, name), clock.due_at)
+        for each in state.cases.values()
+        for name, clock in each.clocks.items()
+    ]
+    return [*own, *owed, *asked]
 
 
 def promises_of(
@@ -53,6 +62,36 @@ def obligations_of(state: Incident) -> list[tuple[str, str, str, int, bool, bool
     ]
 
 
+def broken_of(state: Incident) -> list[tuple[Any, ...]]:
+    """Return the row of each promise that was broken, in the order of the table's columns."""
+    return [
+        (
+            each.since,
+            each.deadline,
+            each.unit,
+            _side(state, each.unit),
+            each.department or each.case,
+            each.round,
+            each.due_at,
+            each.step,
+            each.post,
+            each.ended_at is None,
+            each.ended_at,
+            each.ended_by,
+            case.status if (case := state.cases.get(each.unit)) else None,
+        )
+        for each in state.broken
+    ]
+
+
+def _side(state: Incident, unit: str) -> str:
+    """Return on whose side a unit stands; who has no part in the incident approves or judges for the district."""
+    owed = state.obligations.get(unit)
+    if owed:
+        return "section" if owed.section else "department"
+    return {state.street: "street", state.community: "community"}.get(unit, "district")
+
+
 def repeats_of(state: Incident) -> list[tuple[UUID, str]]:
     """Return (report, community) of each report attached to it."""
     return [(each.report, each.community) for each in state.repeats]
@@ -65,7 +104,7 @@ def due_at_of(state: Incident) -> datetime | None:
 
 def late_of(state: Incident) -> bool:
     """Tell whether any deadline ever passed unkept."""
-    return bool(state.late) or any(each.late for each in state.obligations.values())
+    return bool(state.late or state.broken) or any(each.late for each in state.obligations.values())
 
 
 def lead_of(state: Incident) -> Obligation | None:

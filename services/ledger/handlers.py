@@ -9,12 +9,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.event import Fact
-from schemas.incident import Entry, Inspected
+from schemas.incident import BreachesListed, Entry, Inspected
 from schemas.topics import dead_letters
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, about_inspection
 from services.ledger.names import Names, named
-from services.ledger.store import Book, Store, Told, Walked, record, store
+from services.ledger.store import Book, Noticed, Store, Told, Walked, record, store
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 from services.runtime.log import get
@@ -40,7 +40,7 @@ class LedgerDesk:
         await self._store.save(connection, states)
 
     def keep(self, state: Book) -> Book | None:
-        """Keep a book with nothing left to write; a round of inspection is told once."""
+        """Keep a book with nothing left to write; a round of inspection, or a notice, is told once."""
         return None if state.walked else state._replace(fresh=(), known=state.state if state.state.version else None)
 
     def decide(self, state: Book | None, happening: Cause) -> tuple[Book | None, Sequence[Message]]:
@@ -56,6 +56,8 @@ class LedgerDesk:
         book = state or Book(Incident(key))
         if isinstance(entry, Inspected):
             return book._replace(walked=book.walked or Walked(at, entry)), ()
+        if isinstance(entry, BreachesListed):
+            return book._replace(walked=book.walked or Noticed(at, entry)), ()
         if about_inspection(entry):
             return state, ()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from services.configured import ConfigurationError, load
@@ -14,6 +15,7 @@ from services.runtime.settings import Settings
 from services.runtime.terminal import unconfigured
 
 DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
+_PARTIES = MappingProxyType({"clock": "时钟 clock", "supervision": "督查 supervision"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,12 @@ class Names:
     def unit(self, code: str) -> str:
         """Return what a unit is called; its code where it has no name."""
         unit = self.directory.units.get(code)
-        return unit.name if unit else code
+        return unit.name if unit else _PARTIES.get(code, code)
 
     def speaker(self, who: str) -> str:
         """Return what a speaker is called, as the history names it: `party.code`, `clock` or `supervision`."""
         _, _, code = who.partition(".")
-        return self.unit(code) if code else {"clock": "时钟 clock", "supervision": "督查 supervision"}.get(who, who)
+        return self.unit(code or who)
 
     def post(self, unit: str, post: str, at: datetime) -> str:
         """Return what a post is called that answers for a unit, or who held it at an instant (UTC)."""

@@ -66,6 +66,15 @@ function items(rows) {
     make("td", { class: "owner" }, row.lead || "—", make("small", {}, row.owners)),
     make("td", { class: "when" + (row.late ? " red" : "") }, row.due || "—")))));
 }
+function broken(rows) {
+  const columns = [...MATTER, ["谁", "who"], ["期限", "due"], ["逾期", "late"], ["升级到", "climbed to"], ["督办", "case"]].map(([zh, en]) => header(zh, en));
+  return cards(table("失信事项", columns, rows.map((row) => opening(row, ...matter(row),
+    make("td", { "data-label": "谁" }, row.unit, make("small", {}, ...both(words.sides[row.side] || [row.side, ""]))),
+    make("td", { class: "when", "data-label": "期限" }, `${row.deadline.zh} ${row.due}`, make("small", { lang: "en" }, row.deadline.en)),
+    make("td", { class: "when" + (row.ended ? "" : " red"), "data-label": "逾期" }, row.late, make("small", {}, row.ended || "未履行 still open")),
+    make("td", { "data-label": "升级到" }, row.post || "催办 reminded"),
+    make("td", { class: "what", "data-label": "督办" }, row.case || "—", make("small", {}, row.explanation))))));
+}
 function labelled(cell, label) { cell.dataset.label = label; return cell; }
 function cards(made) { made.classList.add("cards"); return made; }
 
@@ -222,17 +231,28 @@ function history(id) {
 // --- what is looked for -------------------------------------------------------------------------------------------
 
 const ALL = ["", "全部 all"];
-function choices(name, options) {
-  const chosen = $("ask").elements[name];
+function choices(name, options, form = "ask") {
+  const chosen = $(form).elements[name];
   chosen.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
 }
 choices("list", Object.entries(TITLES).map(([name, told]) => [name, told.join(" ")]));
 choices("status", [ALL, ...Object.entries(words.statuses).map(([code, told]) => [code, told.join(" ")])]);
 for (const name of ["community", "category", "department"]) choices(name, [ALL, ...Object.entries(words[name])]);
+const told = (names) => [ALL, ...Object.entries(names).map(([code, both]) => [code, both.join(" ")])];
+choices("unit", [ALL, ...Object.entries(words.unit)], "ask-broken");
+choices("side", told(words.sides), "ask-broken");
+choices("deadline", told(words.deadlines), "ask-broken");
+choices("open", [ALL, ["yes", "未履行 still open"], ["no", "已了结 ended"]], "ask-broken");
+const given = (form) => Object.fromEntries([...new FormData($(form))].filter(([, value]) => value.trim()));
+$("ask-broken").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const asked = given("ask-broken");
+  const path = (after) => "/api/broken?" + new URLSearchParams(after ? { ...asked, after } : asked);
+  open(["失信事项 ", english("broken promises")], path(), (found) => pages(found, broken, path));
+});
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
-  const asked = Object.fromEntries([...new FormData($("ask"))].filter(([, value]) => value.trim()));
-  const { list: name, ...filters } = asked;
+  const { list: name, ...filters } = given("ask");
   list(name, filters);
 });
 

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from services.ledger import queries
+from services.ledger import audit, broken, queries
 from services.ledger.asking import LISTS, Misasked, cursor, read
 from services.ledger.lists import Item, Overdue, page
 from services.ledger.names import Names
@@ -34,12 +34,17 @@ from services.ledger.sheets import GROUPS
 from services.ledger.summary import Counts, Summary, glance
 from services.ledger.tables import FIGURES, figure
 from services.ledger.words import (
+    CASES,
     CATEGORIES,
     DEADLINES,
     ENTRIES,
     KINDS,
+    POSTS,
+    SIDES,
     STATUSES,
+    both,
     entry_name,
+    late,
     plain,
     spoken,
     told,
@@ -68,11 +73,13 @@ log = get(__name__)
 class Ledger:
     """The ledger at a glance, taken once for all who look; `lost` and `trouble` are set by whoever looks for it.
 
-    `naming` tells the names that are in use just now.
+    `naming` tells the names that are in use just now; `reader_header` is the request's header in which a proxy says who
+    reads, empty where nobody does.
     """
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, naming: Callable[[], Names]) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, naming: Callable[[], Names], reader_header: str = "") -> None:
         self.engine = engine
+        self._reader_header = reader_header
         self.clock = clock
         self._naming = naming
         self.lost: int | None = None
@@ -102,6 +109,13 @@ class Ledger:
                 self._of, self._fresh_until = of, time.monotonic() + max(FRESH_S, took / SHARE)
             return self._last
 
+    async def show(self, request: Request, what: str, incident: UUID | None = None) -> None:
+        """Write down what whoever asks is about to be shown; what can't be written down is not shown."""
+        who = request.headers.get(self._reader_header) if self._reader_header else None
+        address = request.client.host if request.client else ""
+        by = audit.reader(who, "page", address)
+        await audit.record(self.engine, by, what, incident, self.clock.now())
+
 
 def make_page(ledger: Ledger, counted: Counted, host: str) -> Starlette:
     """Return the application; where only this machine can look, no other name may be used to ask for it."""
@@ -115,6 +129,7 @@ def make_page(ledger: Ledger, counted: Counted, host: str) -> Starlette:
         "/api/summary": _summary(ledger),
         "/api/lists/{name}": _list(ledger),
         "/api/rates": rates_answer(counted),
+        "/api/broken": _broken(ledger),
         "/api/incidents/{id:uuid}": _history(ledger),
         "/healthz": _health(ledger),
     }
@@ -156,9 +171,12 @@ def _index(ledger: Ledger) -> Answer:
             "figures": FIGURES,
             "rate_figures": RATES,
             "rate_groups": GROUPS,
+            "sides": SIDES,
+            "deadlines": DEADLINES,
             "category": CATEGORIES,
             "community": {unit.code: unit.name for unit in directory.communities},
             "department": {unit.code: unit.name for unit in directory.departments},
+            "unit": {unit.code: unit.name for unit in directory.units.values()},
         }
         return HTMLResponse(template.render(words={name: _plainly(each) for name, each in words.items()}))
 
@@ -192,6 +210,7 @@ def _list(ledger: Ledger) -> Answer:
             asked = read(name, request.query_params)
         except Misasked as error:
             return JSONResponse({"error": str(error)}, status_code=400)
+        await ledger.show(request, audit.of_list(name, request.query_params))
         async with ledger.engine.connect() as connection:
             found = await page(connection, asked, ledger.clock.now())
         rows = [
@@ -203,9 +222,25 @@ def _list(ledger: Ledger) -> Answer:
     return lines
 
 
+def _broken(ledger: Ledger) -> Answer:
+    async def lines(request: Request) -> Response:
+        try:
+            asked = broken.read(request.query_params, ledger.names.zone)
+        except Misasked as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        await ledger.show(request, audit.of_list("broken", request.query_params))
+        async with ledger.engine.connect() as connection:
+            found = await broken.page(connection, asked, ledger.clock.now())
+        rows = [_promise(each, ledger.names) for each in found.promises]
+        return JSONResponse({"rows": rows, "next": cursor(found.next) if found.next else None})
+
+    return lines
+
+
 def _history(ledger: Ledger) -> Answer:
     async def history(request: Request) -> Response:
         incident: UUID = request.path_params["id"]
+        await ledger.show(request, "history", incident)
         async with ledger.engine.connect() as connection:
             lines = await queries.history(connection, incident)
         if not lines:
@@ -245,7 +280,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _matter(each: Item | Overdue, names: Names) -> dict[str, Any]:
+def _matter(each: Item | Overdue | broken.Promise, names: Names) -> dict[str, Any]:
     return {
         "id": str(each.id),
         "kind": each.kind,
@@ -278,6 +313,22 @@ def _overdue(each: Overdue, names: Names) -> dict[str, Any]:
         "unit": names.unit(each.unit),
         "deadline": {"zh": chinese, "en": english},
         "due": names.local(each.due_at),
+    }
+
+
+def _promise(each: broken.Promise, names: Names) -> dict[str, Any]:
+    chinese, english = DEADLINES.get(each.deadline, (each.deadline, ""))
+    return {
+        **_matter(each, names),
+        "unit": names.unit(each.unit),
+        "side": each.side,
+        "deadline": {"zh": chinese, "en": english},
+        "due": names.local(each.due_at),
+        "late": late(each.late_s),
+        "ended": f"{both(ENTRIES, each.ended_by)} {names.local(each.ended_at)}" if each.ended_at else "",
+        "post": both(POSTS, each.post) if each.post else "",
+        "case": both(CASES, each.case) if each.case else "",
+        "explanation": plain(each.explanation),
     }
 
 

@@ -37,9 +37,10 @@ class Server(uvicorn.Server):
 async def serve(room: Room, listening: socket.socket) -> None:
     """Serve the page until cancelled, with the configuration that the room's desk has at the time."""
     plumbing = room.plumbing
-    ledger = Ledger(plumbing.engine, plumbing.clock, lambda: room.desk.names)  # type: ignore[attr-defined]
-    small_below = LedgerSettings().small_below
-    counted = Counted(plumbing.engine, lambda: room.desk.configuration, small_below)  # type: ignore[attr-defined]
+    settings = LedgerSettings()
+    names = lambda: room.desk.names  # type: ignore[attr-defined]  # noqa: E731
+    ledger = Ledger(plumbing.engine, plumbing.clock, names, settings.reader_header)
+    counted = Counted(plumbing.engine, lambda: room.desk.configuration, settings.small_below)  # type: ignore[attr-defined]
     arrivals = Arrivals(plumbing.settings.kafka, ())
     host, port = listening.getsockname()[:2]
     # uvicorn tells of its own start and end what the room tells already.

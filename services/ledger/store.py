@@ -5,6 +5,7 @@ A rebuild fills the same tables in another schema first, so everything here is m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -28,11 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.incident import Entry, Inspected
+from schemas.incident import BreachesListed, Entry, Inspected
 from schemas.topics import JOURNAL
 from services.domain.incident import Incident, evolve
 from services.ledger.appraisals import Appraisals
+from services.ledger.audit import make_readings
 from services.ledger.derived import (
+    broken_of,
     due_at_of,
     late_of,
     lead_of,
@@ -67,6 +70,13 @@ class Walked(NamedTuple):
     entry: Inspected
 
 
+class Noticed(NamedTuple):
+    """A notice of breaches; `told` says who issued it and when."""
+
+    at: datetime
+    entry: BreachesListed
+
+
 class Book(NamedTuple):
     """What is known under one id: the folded state, and the entries that came before an earlier one did (`ahead`).
 
@@ -76,7 +86,7 @@ class Book(NamedTuple):
     state: Incident
     ahead: Mapping[int, Told] = MappingProxyType({})
     fresh: tuple[Told, ...] = ()
-    walked: Walked | None = None
+    walked: Walked | Noticed | None = None
     known: Incident | None = None
 
 
@@ -180,6 +190,21 @@ class Store:
             Column("who", Text, nullable=False),
             Column("by", Text, nullable=False),
         )
+        self.notices = Table(
+            "notice",
+            metadata,
+            Column("id", Uuid, primary_key=True),
+            Column("unit", Text, nullable=False),
+            Column("begins", _TIME, nullable=False),
+            Column("ends", _TIME, nullable=False),
+            Column("total", Integer, nullable=False),
+            Column("still_open", Integer, nullable=False),
+            Column("note", Text, nullable=False),
+            Column("at", _TIME, nullable=False),
+            Column("by", Text, nullable=False),
+            # The breaches it lists, as JSON.
+            Column("data", Text, nullable=False),
+        )
         self.obligations = Child(
             Table(
                 "obligation",
@@ -229,10 +254,36 @@ class Store:
             inserting,
         )
         self.appraisals = Appraisals(metadata)
+        self.broken = Child(
+            Table(
+                "broken",
+                metadata,
+                Column("incident", Uuid, primary_key=True),
+                # The version that set the deadline.
+                Column("since", Integer, primary_key=True, autoincrement=False),
+                Column("name", Text, primary_key=True),
+                Column("unit", Text, nullable=False),
+                Column("side", Text, nullable=False),
+                # Empty where it is the incident's own; in a supervision case, the unit it is addressed to.
+                Column("department", Text, nullable=False),
+                Column("round", Integer, nullable=False),
+                Column("due_at", _TIME, nullable=False),
+                Column("step", Integer, nullable=False),
+                Column("post", Text, nullable=False),
+                Column("open", Boolean, nullable=False),
+                Column("ended_at", _TIME),
+                Column("ended_by", Text, nullable=False),
+                # How a supervision case against the unit stands.
+                Column("supervised", Text),
+            ),
+            broken_of,
+            inserting,
+        )
         self.fates = Fates(metadata)
         self.wordings = Wordings(metadata, inserting)
         self._insert_entries = inserting(self.entries)
         self._insert_inspections = Insertion(self.inspections, "ON CONFLICT (id) DO NOTHING")
+        self._insert_notices = Insertion(self.notices, "ON CONFLICT (id) DO NOTHING")
         clock = self.clocks.table.c
         Index("clock_due", clock.taken, clock.due_at, clock.incident, clock.department, clock.name)
         # What broke at one instant in one incident is little enough to be put in order afterwards.
@@ -241,6 +292,12 @@ class Store:
             others = [each for each in filters if each != name]
             shown = [*others, "department", "name", "unit"]
             Index(f"clock_{name}", clock[name], clock.taken, clock.due_at, clock.incident, postgresql_include=shown)
+        broken = self.broken.table.c
+        Index("notice_unit", self.notices.c.unit, self.notices.c.at)
+        order = (broken.open, broken.due_at, broken.incident, broken.since, broken.name)
+        Index("broken_order", *order)
+        for name in ("unit", "side", "name"):
+            Index(f"broken_{name}", broken[name], *(each for each in order if each.name != name))
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -249,10 +306,12 @@ class Store:
             self.incidents.table,
             self.entries,
             self.inspections,
+            self.notices,
             self.obligations.table,
             self.clocks.table,
             self.repeats.table,
             self.appraisals.table,
+            self.broken.table,
             self.fates.table,
             self.wordings.table,
         )
@@ -285,7 +344,8 @@ class Store:
     async def note(self, connection: AsyncConnection, books: Iterable[Book]) -> None:
         """Write down what was told, and not yet what follows from it."""
         told = [book for book in books if book.fresh or book.walked]
-        await self._write_walked(connection, [book for book in told if book.walked])
+        await self._write_walked(connection, [book for book in told if isinstance(book.walked, Walked)])
+        await self._write_noticed(connection, [book for book in told if isinstance(book.walked, Noticed)])
         await self._write_entries(connection, [book for book in told if book.fresh])
 
     async def fold(self, connection: AsyncConnection, books: Mapping[UUID, tuple[int, Book]]) -> None:
@@ -300,7 +360,7 @@ class Store:
             return
         await self.incidents.save(connection, {key: (shard, book.state) for key, (shard, book) in folded.items()})
         changes = {key: (book.known, book.state) for key, (_, book) in folded.items()}
-        for child in (self.obligations, self.clocks, self.repeats):
+        for child in (self.obligations, self.clocks, self.repeats, self.broken):
             await child.write(connection, changes)
         await self.appraisals.write(connection, changes)
         opened = (after for before, after in changes.values() if before is None or before.report is None)
@@ -339,9 +399,29 @@ class Store:
                 walked.entry.by,
             )
             for book in books
-            if (walked := book.walked)
+            if isinstance(walked := book.walked, Walked)
         ]
         await self._insert_inspections.write(connection, rows)
+
+    async def _write_noticed(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
+        rows = [
+            (
+                book.state.id,
+                notice.unit,
+                notice.begins,
+                notice.ends,
+                notice.total,
+                notice.still_open,
+                notice.note,
+                noticed.at,
+                noticed.entry.by,
+                json.dumps([each.model_dump(mode="json", exclude_none=True) for each in notice.breaches]),
+            )
+            for book in books
+            if isinstance(noticed := book.walked, Noticed)
+            for notice in [noticed.entry.notice]
+        ]
+        await self._insert_notices.write(connection, rows)
 
     async def sizes(self, connection: AsyncConnection) -> dict[str, int]:
         """Return how many rows each table has."""
@@ -361,3 +441,4 @@ def read_entry(kind: str, data: str) -> Entry:
 metadata = MetaData(schema=SCHEMA)
 journal = Journal(metadata)
 store = Store(metadata)
+readings = make_readings(metadata)

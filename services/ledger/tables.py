@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.ledger.audit import Step
+from services.ledger.broken import Promise
 from services.ledger.lists import Item, Overdue
 from services.ledger.names import Names
+from services.ledger.notices import Notice
 from services.ledger.queries import Line
 from services.ledger.summary import Counts, Summary
 from services.ledger.words import (
+    CASES,
     DEADLINES,
     ENTRIES,
     KINDS,
+    POSTS,
+    SIDES,
     STATUSES,
     both,
     category,
     entry_name,
+    late,
     plain,
     spoken,
     told,
@@ -92,7 +100,7 @@ def _short(text: str) -> Text:
     return Text(one_line if len(one_line) <= MOST_OF_TEXT else f"{one_line[:MOST_OF_TEXT]}…")
 
 
-def _matter(each: Item | Overdue, names: Names) -> list[Text]:
+def _matter(each: Item | Overdue | Promise, names: Names) -> list[Text]:
     where = names.unit(each.community) + (f" {plain(each.place)}" if each.place else "")
     return [
         Text(str(each.id)[:13], style="cyan"),
@@ -134,6 +142,51 @@ def items_table(items: Sequence[Item], names: Names, title: str) -> Table:
         owner = f"{names.unit(each.lead)}\n{plain(each.owners or '')}" if each.lead else "—"
         due = names.local(each.due_at) if each.due_at else "—"
         table.add_row(*_matter(each, names), both(STATUSES, each.status), Text(owner), Text(due))
+    return table
+
+
+def broken_table(promises: Sequence[Promise], names: Names) -> Table:
+    """Return broken promises as a table, those that are open first."""
+    title = f"失信事项 broken promises: {len(promises)}"
+    table = _table(
+        title, "事件 incident", "类别 kind", "地点 where", "内容 what", "谁 who", "期限 due", "逾期 late",
+        "升级到 climbed to", "督办 case",
+    )  # fmt: skip
+    for each in promises:
+        who = Text(f"{plain(names.unit(each.unit))}\n{both(SIDES, each.side)}")
+        due = Text(f"{both(DEADLINES, each.deadline)}\n{names.local(each.due_at)}")
+        ended = f"{both(ENTRIES, each.ended_by)} {names.local(each.ended_at)}" if each.ended_at else "未履行 still open"
+        how_late = Text(f"{late(each.late_s)}\n{ended}", style="" if each.ended_at else "red")
+        climbed = f"{both(POSTS, each.post)} ({each.rungs})" if each.post else "催办 reminded"
+        case = f"{both(CASES, each.case)}\n{plain(each.explanation)}".rstrip() if each.case else "—"
+        table.add_row(*_matter(each, names), who, due, how_late, Text(climbed), Text(case))
+    return table
+
+
+def notices_table(notices: Sequence[Notice], names: Names) -> Table:
+    """Return notices as a table, the newest first."""
+    title = f"通报 notices: {len(notices)}"
+    table = _table(title, "时间 when", "给 to", "期间 period", "#失信 broken", "#未履行 still open", "说明 note")
+    for each in notices:
+        period = f"{names.local(each.begins)[:10]} – {names.local(each.ends - timedelta(days=1))[:10]}"
+        numbers = (str(each.total), str(each.still_open))
+        table.add_row(
+            names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(plain(each.note))
+        )
+    return table
+
+
+def trail_table(steps: Sequence[Step], names: Names, title: str) -> Table:
+    """Return who did and who saw what, in order of time."""
+    table = _table(title, "时间 when", "谁 who", "", "何事 what", "经由 by way of", "事件 incident")
+    for each in steps:
+        acted = each.did == "acted"
+        what = both(ENTRIES, entry_name(each.what)) if acted else plain(each.what)
+        who = names.speaker(each.who) if acted else each.who
+        way = plain(each.by) if acted else f"{each.via} · {plain(each.address)}"
+        did = Text("办 acted" if acted else "阅 read", style="bold" if acted else "")
+        incident = str(each.incident)[:13] if each.incident else "—"
+        table.add_row(Text(names.local(each.at)), Text(plain(who)), did, Text(what), Text(way), incident)
     return table
 
 

@@ -49,6 +49,24 @@ DEADLINES: Final[Mapping[str, Both]] = MappingProxyType(
         "lead": ("指定主办", "name the lead"),
         "review": ("复查", "review"),
         "close": ("结案", "close"),
+        "explain": ("书面说明", "explain"),
+        "judge": ("审核说明", "judge"),
+    }
+)
+SIDES: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "department": ("部门", "department"),
+        "section": ("科室", "section"),
+        "street": ("街道", "street"),
+        "community": ("社区", "community"),
+        "district": ("区级", "district"),
+    }
+)
+CASES: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "asked": ("督办中，待说明", "asked to explain"),
+        "explained": ("已说明，待审核", "explained"),
+        "accepted": ("已销号", "accepted"),
     }
 )
 POSTS: Final[Mapping[str, Both]] = MappingProxyType(
@@ -135,6 +153,11 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "escalated": ("升级", "escalated"),
         "recomputed": ("时限重新核定", "recomputed"),
         "reminded_by_hand": ("人工催办", "reminded by hand"),
+        "case_opened": ("督办", "case opened"),
+        "explained": ("书面说明", "explained"),
+        "case_rejected": ("说明不予采纳", "case rejected"),
+        "case_accepted": ("督办销号", "case accepted"),
+        "held_open": ("督办未销号，暂不结案", "held open"),
         "act_refused": ("未予采纳", "act refused"),
     }
 )
@@ -170,6 +193,12 @@ def category(code: str) -> str:
     return f"{chinese} {code}" if chinese else plain(code)
 
 
+def late(seconds: int) -> str:
+    """Return for how long, in days and hours."""
+    days, hours = divmod(seconds // 3600, 24)
+    return f"{days} 天 d {hours} 小时 h" if days else f"{hours} 小时 h {seconds % 3600 // 60} 分 min"
+
+
 def entry_name(type_: str) -> str:
     """Return the short name of an entry's type on the wire."""
     return type_.removeprefix("whistle.incident.").rpartition(".v")[0]
@@ -198,7 +227,7 @@ def told(line: Line, names: Names) -> str:
 
 def _common(data: Data, names: Names) -> list[str]:
     """Return what many entries have: reason, note, answer, and the deadlines they set."""
-    texts = [str(data[key]) for key in ("reason", "note", "answer") if data.get(key)]
+    texts = [str(data[key]) for key in ("reason", "note", "answer", "explanation") if data.get(key)]
     provisional = data.get("provisional") or {}
     limits = [
         f"{both(DEADLINES, name)} ≤ {names.local(datetime.fromisoformat(due_at))}"
@@ -261,8 +290,10 @@ def _reminded(data: Data, names: Names) -> list[str]:
     due = f"{both(DEADLINES, data['deadline'])} ≤ {_instant(data['due_at'], names)}"
     skipped = data.get("skipped") or []
     vacant = "、".join(both(POSTS, post) for post in data.get("vacant") or [])
+    of_case = "督办 case" if data.get("case") else ""
     return [
         unit,
+        of_case,
         due,
         f"空缺 vacant: {vacant}" if vacant else "",
         _to(data),
@@ -286,6 +317,19 @@ def _rated(data: Data, _names: Names) -> list[str]:
     return [solved, "满意 satisfied" if data["satisfied"] else "不满意 not satisfied"]
 
 
+def _reminded_by_hand(data: Data, names: Names) -> list[str]:
+    copies = [_copied(each, names) for each in data.get("copies") or ()]
+    return [_department(data, names), f"抄送 copy {'、'.join(copies)}" if copies else ""]
+
+
+def _copied(data: Data, names: Names) -> str:
+    return f"{names.unit(data['unit'])} {data.get('holder') or both(POSTS, data['post'])}"
+
+
+def _case(data: Data, names: Names) -> list[str]:
+    return [names.unit(data["unit"]), f"第 {data['turn']} 次 time {data['turn']}" if data["turn"] > 1 else ""]
+
+
 _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyType(
     {
         "opened": _opened,
@@ -302,6 +346,11 @@ _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyTyp
         "attached": lambda data, _names: [f"→ {data['to']}"],
         "repeat_attached": lambda data, names: [f"← {data['report']}", names.unit(data["community"])],
         "reopened": lambda data, _names: [f"第 {data['times']} 次 time {data['times']}"],
+        "reminded_by_hand": _reminded_by_hand,
+        "case_opened": _case,
+        "explained": _case,
+        "case_rejected": _case,
+        "case_accepted": _case,
         "act_refused": lambda data, _names: [str(data["act"])],
     }
 )

@@ -76,6 +76,19 @@ def rate(
 
 
 @app.command()
+def explain(
+    report: Which,
+    *,
+    community: As,
+    text: Annotated[str, typer.Option("--text", help="The written explanation; supervision reads it.")],
+) -> None:
+    """Explain in writing what a supervision case asks the community about (督办说明)."""
+    from schemas.report import Explained
+
+    _say(community, report, Explained, {"explanation": text})
+
+
+@app.command()
 def answers(
     *,
     community: As,

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from schemas.event import Event, Fact
 from schemas.inspection import Recorded
-from schemas.report import Confirmed, Raised, Rated, SentBack, Verified
+from schemas.report import Confirmed, Explained, Raised, Rated, SentBack, Verified
 from services.publisher.communities import judge_community, known_communities
 from services.publisher.letters import Letter, RejectedError, act_event, judge_time, letter, open_event
 from services.publisher.outbox import Outbox, Sent
@@ -115,6 +115,12 @@ class Publisher:
     ) -> Receipt:
         """Pass on how the reporter rates the answer."""
         return await self._act(report, Rated(solved=solved, satisfied=satisfied, note=note), act, at)
+
+    async def explain(
+        self, report: UUID, explanation: str, *, act: str | None = None, at: datetime | None = None
+    ) -> Receipt:
+        """Explain in writing what a supervision case asks the community about."""
+        return await self._act(report, Explained(explanation=explanation), act, at)
 
     async def send_all(self, facts: Iterable[tuple[UUID | None, Raised | Recorded, datetime | None]]) -> Sent:
         """Say many reports and inspections (id, fact, when it was said), in their order, a thousand in flight."""

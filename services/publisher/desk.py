@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
-from schemas.answer import Given
+from schemas.answer import ExplanationAsked, Given
 from schemas.event import Event, InvalidEventError, dump, explain, parse
-from schemas.report import Confirmed, Rated, SentBack, Verified
+from schemas.report import Confirmed, Explained, Rated, SentBack, Verified
 from schemas.topics import ANSWERS
 from services.configured import load_or_stop
 from services.domain.configuration import Configuration
@@ -23,7 +23,7 @@ from services.runtime.kafka import METADATA_MAX_AGE_MS
 from services.runtime.settings import Settings
 from services.runtime.terminal import BAD_INPUT, local, plain, stop, whole_id
 
-Act = Verified | Confirmed | SentBack | Rated
+Act = Verified | Confirmed | SentBack | Rated | Explained
 POLL_MS = 200
 _FACTS = {fact.type: fact for fact in ANSWERS.facts}
 
@@ -65,6 +65,8 @@ async def _say(publisher: Publisher, report: UUID, fact: Act) -> Receipt:
             return await publisher.send_back(report, fact.department, reason=fact.reason)
         case Rated():
             return await publisher.rate(report, solved=fact.solved, satisfied=fact.satisfied, note=fact.note)
+        case Explained():
+            return await publisher.explain(report, fact.explanation)
 
 
 async def show_answers(settings: Settings, community: str, *, watch: bool, as_json: bool) -> None:
@@ -133,6 +135,9 @@ def _read(record: ConsumerRecord) -> Event | None:
 
 
 def _line(event: Event, zone: tzinfo) -> str:
+    if isinstance(event.data, ExplanationAsked):
+        until = local(event.data.due_at, zone)
+        return f"{local(event.time, zone)}  explain  {event.subject}  by {until}: {_one_line(event.data.reason)}"
     if not isinstance(event.data, Given):
         raise TypeError(f"{event.data.type} does not belong on this topic")
     given = event.data

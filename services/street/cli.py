@@ -203,6 +203,20 @@ def answer(
     _say(street, incident, decision.Answered, {"by": by, "answer": text})
 
 
+@app.command()
+def explain(
+    incident: Which,
+    *,
+    street: As,
+    text: Annotated[str, typer.Option("--text", help="The written explanation; supervision reads it.")],
+    by: By = "officer",
+) -> None:
+    """Explain in writing what a supervision case asks the street about (督办说明)."""
+    from schemas import decision
+
+    _say(street, incident, decision.Explained, {"by": by, "explanation": text})
+
+
 def _say(street: str, incident: str, kind: type[Decision], fields: Mapping[str, object], *, own: bool = False) -> None:
     from services.runtime.settings import Settings
     from services.runtime.terminal import run

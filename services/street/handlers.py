@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.incident import Entry, Inspected
+from schemas.incident import BreachesListed, Entry, Inspected
 from schemas.topics import dead_letters
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, about_inspection, evolve
@@ -60,7 +60,7 @@ class StreetDesk:
         self, state: Incident | None, happening: Cause, entry: Entry
     ) -> tuple[Incident | None, Sequence[Message]]:
         known = state.version if state else 0
-        if isinstance(entry, Inspected) or about_inspection(entry) or entry.version <= known:
+        if isinstance(entry, Inspected | BreachesListed) or about_inspection(entry) or entry.version <= known:
             return state, []
         try:
             after = evolve(state, happening.key, entry, happening.event.time)

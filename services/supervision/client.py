@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from schemas.action import Action
-from schemas.event import Event
+from uuid_utils.compat import uuid7
+
+from schemas.action import Action, BreachesListed
+from schemas.event import Event, follow
 from schemas.topics import ACTIONS
 from services.runtime.settings import Settings
 from services.runtime.speaker import Speaker
@@ -28,3 +30,13 @@ class Supervision(Speaker):
 
         """
         return await self.say(ACTIONS.name, incident, fact, event_id=event_id, at=at)
+
+    async def notify(self, fact: BreachesListed, *, notice: UUID | None = None) -> Event:
+        """Give a unit its list of broken promises; the same `notice` twice is one that was given once.
+
+        Raises:
+            NotSaidError: the broker did not take it.
+
+        """
+        subject = notice or uuid7()
+        return await self.say(ACTIONS.name, subject, fact, event_id=follow(subject, fact.type))

@@ -21,7 +21,7 @@ from services.supervision.client import Supervision
 
 
 async def show(settings: Settings, incident: str | None, limit: int, *, as_json: bool) -> None:
-    """Print who was told."""
+    """Print who was told, of escalations and by copies of reminders."""
     zone = load_or_stop(settings).calendar.zone
     asked = await _find(settings, incident) if incident else None
     engine = connect(settings.database, "supervision-list")
@@ -44,7 +44,7 @@ async def show(settings: Settings, incident: str | None, limit: int, *, as_json:
             each.deadline,
             local(each.due_at, zone),
             str(each.incident),
-            escape(plain(each.summary[:60])),
+            escape(plain(" · ".join(filter(None, (each.note, each.summary[:60]))))),
         )
     Console(width=width()).print(table)
 

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.escalation import Asked, Raised
+from schemas.escalation import Asked, Copied, Raised
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 from services.runtime.log import get
 from services.supervision import store
 from services.supervision.store import ASKED, Telling
 
+BY_HAND = "by-hand"
 log = get(__name__)
 Tellings = tuple[Telling, ...]
 
@@ -47,6 +48,8 @@ class SupervisionDesk:
     def decide(self, state: Tellings | None, happening: Cause) -> tuple[Tellings | None, Sequence[Message]]:
         """Take down who was told, as the history says it."""
         fact = happening.event.data
+        if isinstance(fact, Copied):
+            return (*(state or ()), _copied(happening, fact)), []
         if not isinstance(fact, Raised | Asked):
             raise TypeError(f"{fact.type} does not belong on this topic")
         told = Telling(
@@ -69,6 +72,27 @@ class SupervisionDesk:
 
 
 def _said(telling: Telling) -> str:
+    if telling.deadline == BY_HAND:
+        return "a reminder is copied"
     if telling.step == ASKED:
         return "a decision is asked for"
     return "a promise is broken" if telling.due_at <= telling.told_at else "a promise is due soon"
+
+
+def _copied(happening: Cause, fact: Copied) -> Telling:
+    return Telling(
+        id=happening.event.id,
+        incident=happening.key,
+        told_at=happening.event.time,
+        street=fact.street,
+        unit=fact.unit,
+        department=fact.department,
+        deadline=BY_HAND,
+        due_at=fact.due_at,
+        step=0,
+        post=fact.copy_to.post,
+        holder_unit=fact.copy_to.holder_unit,
+        holder=fact.copy_to.holder,
+        summary=fact.summary,
+        note=fact.note,
+    )

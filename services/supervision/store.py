@@ -33,6 +33,8 @@ telling = Table(
     Column("holder", Text),
     Column("summary", Text, nullable=False),
     Column("vacant", ARRAY(Text)),
+    # What a copy of a reminder says; an escalation has none.
+    Column("note", Text),
 )
 Index("telling_at", telling.c.told_at)
 
@@ -45,6 +47,8 @@ class Telling:
 
     `step` is the rung of the ladder, or `ASKED` where a decision is asked for and no promise is broken. `vacant` are
     the posts that were to be told first, and that nobody held, from the lowest up; None where none was.
+
+    A copy of a reminder by hand has the deadline `by-hand` and its `note`.
     """
 
     id: UUID
@@ -61,6 +65,7 @@ class Telling:
     holder: str | None
     summary: str
     vacant: list[str] | None = None
+    note: str | None = None
 
 
 async def save(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:

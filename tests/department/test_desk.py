@@ -123,3 +123,22 @@ async def test_an_inbox_says_which_deadlines_may_still_move(engine: AsyncEngine)
     again = dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": AT}, provisional=("resolve",))
     assert await provisional(again) == ("resolve",)
     assert await provisional(ACKNOWLEDGED) == ()
+
+
+async def test_a_case_brings_what_is_done_back_into_the_inbox(engine: AsyncEngine) -> None:
+    """Asked to explain itself, a department sees it by the explanation's deadline, until it has done so."""
+
+    async def inbox(*facts: Fact) -> Sequence[store.Item]:
+        causes = [heard("water", fact) for fact in facts]
+        await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), causes)
+        async with engine.connect() as connection:
+            return await store.inbox(connection, "water")
+
+    asked = dispatch.Supervised(status="asked", turn=1, deadlines={"explain": AT}, reason="late")
+    confirmed = dispatch.Changed(status="confirmed", round=1, deadlines={})
+    (item,) = await inbox(issued(), confirmed, asked)
+    assert (item.status, item.case, item.due_at) == ("confirmed", asked, AT)
+    assert await inbox(dispatch.Supervised(status="explained", turn=1, deadlines={})) == []
+    again = dispatch.Supervised(status="asked", turn=2, deadlines={"explain": AT}, reason="no reason")
+    (item,) = await inbox(again, issued(round=2))
+    assert (item.status, item.round, item.case) == ("dispatched", 2, again), "a new round ends no case"

@@ -266,7 +266,18 @@ class Scene:
         assert STATES.validate_json(STATES.dump_json(state)) == state
         waits = state.status is not None and not state.ended
         assert next_due_at(state, self.configuration) or not (waits or state.waiting)
-        assert not waits or state.clocks, "the incident waits without a clock of its own"
+        assert not waits or state.clocks or state.supervised, "the incident waits without a clock of its own"
+        for case in state.cases.values():
+            assert bool(case.clocks) == case.open, f"the case against {case.unit} waits without a clock"
+        assert {each.deadline for each in state.broken} == {
+            *state.late, *(name for each in state.obligations.values() for name in each.late),
+            *(name for each in state.cases.values() for name in each.late),
+        }, "what was late stays late"  # fmt: skip
+        if before is not None:
+            kept = [replace(each, ended_at=None, ended_by="", step=0, post="") for each in state.broken]
+            assert kept[: len(before.broken)] == [
+                replace(each, ended_at=None, ended_by="", step=0, post="") for each in before.broken
+            ]
         for owed in state.obligations.values():
             assert bool(owed.clocks) == (owed.open and not state.ended), f"{owed.department} waits without a clock"
             assert ("approve" in owed.clocks) == (owed.request is not None)

@@ -404,3 +404,18 @@ def test_a_clock_of_the_state_machine_is_no_deadline_of_a_rule(tmp_path: Path, n
     configuration, problems = tree(tmp_path, f"route:\n  departments: [water]\n  deadlines: {{{name}: 5wd}}\n")
     assert configuration is None
     assert [(problem.line, problem.what) for problem in problems] == [(3, f"{name} is no deadline of a department")]
+
+
+def test_the_times_of_a_supervision_case_may_be_set(change: Change, tmp_path: Path) -> None:
+    """What is asked for and what is judged have their own; left out, each has two working days."""
+    assert change("policy.yaml", "explain: 2wd", "explain: soon")[0].what == "'soon' is no duration"
+    for line, expected in (("explain: 3wd", Duration(3, "wd")), ("", Duration(2, "wd"))):
+        folder = tmp_path / f"with {line}"
+        shutil.copytree(SHIPPED, folder)
+        policy = folder / "policy.yaml"
+        text = policy.read_text(encoding="utf-8").replace("explain: 2wd", line or "#")
+        policy.write_text(text, encoding="utf-8")
+        configuration, problems = parse(read(folder))
+        assert configuration is not None, problems
+        assert configuration.street.explain == expected
+        assert configuration.street.judge == Duration(2, "wd")

@@ -16,7 +16,7 @@ from schemas import action, decision, response
 from schemas.event import Fact
 from schemas.incident import ActRefused, Closed, Escalated, Reminded, Unparked
 from services.domain.clocks import BY_ITSELF, Due, debtor, dues, identity, ladder_of
-from services.domain.incident import Incident, Obligation
+from services.domain.incident import Case, Incident, Obligation
 from tests.domain.scene import DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, names, opened
 
 DEPARTMENTS = ("water", "power", "fire", "east-care", "west-care", "nobody")
@@ -26,6 +26,7 @@ ROUNDS = st.none() | st.integers(1, 4)
 UNTIL = st.integers(-2, 40).map(lambda days: START + days * DAY)
 
 departments = st.sampled_from(DEPARTMENTS)
+units = st.sampled_from((*DEPARTMENTS, *COMMUNITIES, "east", "west"))
 communities = st.none() | st.sampled_from(COMMUNITIES)
 posts = st.sampled_from(["officer", "section-head", "responsible-leader"])
 requests = st.sampled_from(get_args(decision.Request))
@@ -60,6 +61,7 @@ decisions = st.one_of(
     st.builds(decision.Denied, department=departments, request=requests, reason=WORDS),
     st.builds(decision.Answered, answer=WORDS),
     st.builds(decision.Rated, report=st.sampled_from([INCIDENT, OTHER]), solved=st.booleans(), satisfied=st.booleans()),
+    st.builds(decision.Explained, explanation=WORDS, community=communities),
 )
 responses = st.one_of(
     st.builds(response.Acknowledged, round=ROUNDS),
@@ -71,10 +73,18 @@ responses = st.one_of(
     st.builds(response.Resolved, note=WORDS, round=ROUNDS),
     st.builds(response.ExtensionRequested, until=UNTIL, reason=WORDS, round=ROUNDS),
     st.builds(response.ParkingRequested, review_at=UNTIL, reason=WORDS, round=ROUNDS),
+    st.builds(response.Explained, explanation=WORDS, round=ROUNDS),
 )
 actions = st.one_of(
     st.builds(action.LeadNamed, department=departments, reason=WORDS),
-    st.builds(action.Reminded, department=st.none() | departments),
+    st.builds(
+        action.Reminded,
+        department=st.none() | departments,
+        copies=st.lists(st.sampled_from(["responsible-leader", "oak", "nobody"]), max_size=2).map(tuple),
+    ),
+    st.builds(action.CaseOpened, unit=units, reason=WORDS),
+    st.builds(action.CaseAccepted, unit=units),
+    st.builds(action.CaseRejected, unit=units, reason=WORDS),
     st.builds(action.Granted, department=departments, request=requests),
     st.builds(action.Denied, department=departments, request=requests, reason=WORDS),
 )
@@ -100,6 +110,22 @@ def sensible(state: Incident | None, now: datetime) -> Iterator[Act]:
         yield "supervision", None, action.LeadNamed(department="power", reason="theirs")
     for owed in state.obligations.values():
         yield from sensible_of(owed, now)
+        yield "supervision", None, action.CaseOpened(unit=owed.department, reason="late")
+    yield "supervision", None, action.CaseOpened(unit=state.community, reason="late")
+    for case in state.cases.values():
+        yield from sensible_of_case(state, case)
+
+
+def sensible_of_case(state: Incident, case: Case) -> Iterator[Act]:
+    """What would move a supervision case on."""
+    if case.status == "asked" and case.unit in state.obligations:
+        yield "department", case.unit, response.Explained(explanation="so")
+    elif case.status == "asked":
+        community = case.unit if case.unit == state.community else None
+        yield "street", "east", decision.Explained(explanation="so", community=community)
+    elif case.status == "explained":
+        yield "supervision", None, action.CaseAccepted(unit=case.unit)
+        yield "supervision", None, action.CaseRejected(unit=case.unit, reason="no")
 
 
 def sensible_of(owed: Obligation, now: datetime) -> Iterator[Act]:
@@ -184,6 +210,7 @@ class Life(RuleBasedStateMachine):
         if acted and isinstance(acted[0], ActRefused) and len(told) == 1 and refused_before is not None:
             assert self.scene.now.obligations == refused_before.obligations
             assert self.scene.now.status == refused_before.status
+            assert self.scene.now.cases == refused_before.cases
 
     @rule(time=moments)
     def time_passes(self, time: timedelta) -> None:
@@ -230,20 +257,25 @@ def let_the_clock_run(scene: Scene) -> None:
     scene.sweep()
     while any(due.name == "wait" for due in dues(scene.now, scene.configuration)):
         scene.pass_(HOUR)
-    clocks = [*scene.now.clocks.values(), *(c for owed in scene.now.obligations.values() for c in owed.clocks.values())]
+    holders: list[Incident | Obligation | Case] = [
+        scene.now,
+        *scene.now.obligations.values(),
+        *scene.now.cases.values(),
+    ]
+    clocks = [clock for holder in holders for clock in holder.clocks.values()]
     # What was parked has five days from its review, and every ladder's top is reached in three.
     scene.later(max([scene.at, *(each.due_at for each in clocks)]) - scene.at + 9 * DAY).sweep()
     scene.told.clear()
     scene.pass_(4 * DAY)
     told = [entry for _, entry in scene.told]
     assert all(isinstance(entry, Escalated) for entry in told), names(told)
-    loud = {(each.department, each.deadline) for each in told if isinstance(each, Escalated)}
-    running = {(due.department, due.name) for due in dues(scene.now, scene.configuration)}
+    loud = {(each.department, each.case, each.deadline) for each in told if isinstance(each, Escalated)}
+    running = {(due.department, due.case, due.name) for due in dues(scene.now, scene.configuration)}
     assert loud == running
-    assert (not running) == (scene.now.ended or scene.now.status is None)
-    for department, name in running:
+    assert (not running) == ((scene.now.ended and not scene.now.supervised) or scene.now.status is None)
+    for department, unit, name in running:
         assert name not in BY_ITSELF
-        owed = scene.now.obligations[department] if department else None
+        owed = scene.now.obligations[department] if department else scene.now.cases[unit] if unit else None
         top = ladder_of(scene.now, owed, name, scene.configuration).steps[-1].post
         posts = {each.post for each in told if isinstance(each, Escalated) and each.deadline == name}
         assert top in posts

@@ -27,7 +27,7 @@ class Part {
 
 const parts = {};
 const byId = (id) => (parts[id] ??= Object.assign(new Part(id), { root: true, parentElement: new Part("section") }));
-const words = { kinds: {}, statuses: {}, community: {}, category: {}, department: {} };
+const words = { kinds: {}, statuses: {}, sides: {}, deadlines: {}, community: {}, category: {}, department: {}, unit: {} };
 for (const kind of ["demand", "suggestion", "hazard", "dispute", "instability"]) words.kinds[kind] = [kind, kind];
 words.rate_groups = { department: ["部门", "department"] };
 words.rate_figures = { response: ["响应率", "response rate"], handling: ["办理用时", "handling time"] };
@@ -40,6 +40,7 @@ const RATES = {
   total: { response: { rate: null, many: 0, of: 0, small: false }, handling: { median_h: 3.5, p90_h: 12.25, of: 20, small: false } },
 };
 const rated = [];
+byId("ask-broken").elements = Object.fromEntries(["unit", "side", "deadline", "open"].map((name) => [name, new Part("select")]));
 const asked = [];
 const page = vm.createContext({
   document: { getElementById: byId, createElement: (tag) => new Part(tag), querySelector: () => null, activeElement: null },

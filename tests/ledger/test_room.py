@@ -37,7 +37,8 @@ from services.runtime import topics
 from services.runtime.clock import set_clock
 from services.runtime.settings import KafkaSettings
 from tests.ledger.conftest import Books
-from tests.ledger.scenes import CONFIGURATION, START, History, attached, causes, inspected, raised
+from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, causes, inspected, raised
+from tests.ledger.test_notices import issued, notice
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
@@ -520,6 +521,69 @@ async def test_show_tells_the_whole_history(house: House) -> None:
     assert (status, err.count("\n")) == (2, 1)
     status, _, err = await house.command("show", "%")
     assert (status, err.count("\n")) == (2, 1)
+
+
+async def test_the_list_of_what_was_broken_is_the_same_in_every_form(house: House) -> None:
+    """Named by KEY=VALUE; as a table, as JSON and as CSV; a mistake is told with its cure."""
+    broken = History(category="river").called("water").later(days=30).solved()
+    await house.books.hear(causes(broken, History(category="gas").called("gas").later(days=9)))
+    status, out, _ = await house.command("broken", "unit=water", "open=no", "--json")
+    assert status == 0
+    lines: list[dict[str, Any]] = json.loads(out)
+    assert {(each["unit"], each["side"], each["incident"]) for each in lines} == {
+        ("water", "department", str(broken.id))
+    }
+    assert {"acknowledge", "resolve"} <= {each["deadline"] for each in lines}
+    _, out, _ = await house.command("broken", "unit=water", "open=no", "--csv")
+    assert len(out.splitlines()) == 1 + len(lines)
+    _, out, _ = await house.command("broken", "unit=water")
+    for word in (str(broken.id)[:13], "区水务局", "签收 acknowledge", "办结 resolved"):
+        assert word in out
+    status, _, err = await house.command("broken", "month=soon")
+    assert (status, err) == (2, "month is written as in 2021-03, not 'soon'\n")
+    for word in ("water", "unit=", "limit=3"):
+        status, _, err = await house.command("broken", word)
+        assert (status, err.count("\n")) == (2, 1)
+        assert "KEY=VALUE with one of unit, side" in err
+
+
+async def test_notices_are_listed_by_unit(house: House) -> None:
+    """As a table with the period, and as JSON with the breaches."""
+    event, _ = issued(notice("water"))
+    other, _ = issued(notice("gas"))
+    await house.books.hear([cause(event), cause(other)])
+    _, out, _ = await house.command("notices")
+    for word in ("区水务局", "双流燃气公司", "2021-03-01 – 2021-03-31", "引以为戒"):
+        assert word in out
+    _, out, _ = await house.command("notices", "--unit", "water", "--json")
+    assert [(each["id"], len(each["breaches"])) for each in json.loads(out)] == [(str(event.subject), 2)]
+
+
+async def test_a_command_says_who_reads(house: House) -> None:
+    """Who sees a history, a list or the trail itself is on the trail, by the name that the settings give."""
+    history = History()
+    await house.books.hear(causes(history))
+    house.environment["WHISTLE_READER"] = "纪工委 1"
+    for words in (
+        ("show", str(history.id)),
+        ("--list", "demands"),
+        ("broken", "open=yes"),
+        ("audit", "--who", "nobody"),
+    ):
+        status, _, err = await house.command(*words)
+        assert (status, err) == (0, "")
+    status, out, _ = await house.command("audit", "--who", "纪工委 1", "--json")
+    assert [(each["what"], each["via"]) for each in json.loads(out)] == [
+        ("history", "command"),
+        ("list demands", "command"),
+        ("list broken open=yes", "command"),
+        ("audit nobody", "command"),
+    ]
+    _, out, _ = await house.command("audit", str(history.id)[:8])
+    for word in ("立案 opened", "办 acted", "阅 read", "history", "纪工委 1"):
+        assert word in out
+    status, _, err = await house.command("audit")
+    assert (status, err) == (2, "name an incident, or a reader with --who\n")
 
 
 async def test_rebuild_says_how_many(house: House) -> None:

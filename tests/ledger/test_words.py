@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.incident import Called, Dispatched, Inspected, Recomputed
+from schemas.incident import BreachesListed, Called, Dispatched, Inspected, Recomputed
 from schemas.topics import JOURNAL
 from services.ledger.names import Names
 from services.ledger.queries import Line
@@ -14,12 +14,15 @@ from services.ledger.words import ENTRIES, entry_name, told
 from tests.ledger.scenes import History
 
 AT = datetime(2021, 12, 20, 2, tzinfo=UTC)
+OF_NO_INCIDENT = {Inspected, BreachesListed}
 WHY = "the calendar china is confirmed until 2022-12-31"
 
 
-@pytest.mark.parametrize("fact", [fact for fact in JOURNAL.facts if fact is not Inspected], ids=lambda fact: fact.type)
+@pytest.mark.parametrize(
+    "fact", [fact for fact in JOURNAL.facts if fact not in OF_NO_INCIDENT], ids=lambda fact: fact.type
+)
 def test_every_entry_has_a_name_in_both_languages(fact: Any) -> None:
-    """No history shows a name from the wire (a round of inspection is no entry of an incident's)."""
+    """No history shows a name from the wire (a round of inspection and a notice are no entries of an incident's)."""
     assert all(ENTRIES[entry_name(fact.type)])
 
 

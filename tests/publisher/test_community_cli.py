@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.answer import Given
+from schemas.answer import ExplanationAsked, Given
 from schemas.event import parse
-from schemas.report import Confirmed, Rated, SentBack, Verified
+from schemas.report import Confirmed, Explained, Rated, SentBack, Verified
 from schemas.topics import ANSWERS
 from services.runtime.settings import KafkaSettings, Settings
 from services.runtime.speaker import Speaker
@@ -66,6 +66,7 @@ async def test_each_act_is_said_on_the_community_s_topic(known: House) -> None:
         ("send-back", str(report), "--department", SECTION, "--reason", "没有清理"),
         ("confirm", str(report), "--department", SECTION),
         ("rate", str(report), "--solved", "--not-satisfied"),
+        ("explain", str(report), "--text", "住户不在家"),
     )
     for line in lines:
         status, out, err = await community(known, *line)
@@ -77,6 +78,7 @@ async def test_each_act_is_said_on_the_community_s_topic(known: House) -> None:
         SentBack(department=SECTION, reason="没有清理"),
         Confirmed(department=SECTION),
         Rated(solved=True, satisfied=False),
+        Explained(explanation="住户不在家"),
     ]
     assert {(event.subject, event.source) for event in events} == {(report, f"/community/{known.community}")}
 
@@ -126,6 +128,18 @@ async def test_answers_are_printed_once_each_in_the_order_of_their_time(known: H
     _, out, _ = await community(known, "answers")
     assert len(out.splitlines()) == len(reports)
     assert out.startswith(f"2021-03-01 10:00  settled  {reports[0]}  第0件 已解决")
+
+
+async def test_what_supervision_asks_is_among_the_answers(known: House) -> None:
+    """With the day by which the community has to explain itself, and why."""
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=known.kafka.bootstrap_servers))
+    report, at = uuid4(), datetime(2021, 3, 1, 2, tzinfo=UTC)
+    asked = ExplanationAsked(turn=1, reason="逾期未核实", due_at=datetime(2021, 3, 3, 2, tzinfo=UTC))
+    async with Speaker("/street/dongsheng", settings) as street:
+        await street.say(ANSWERS.named(known.community), report, asked, at=at)
+    status, out, err = await community(known, "answers")
+    assert (status, err) == (0, "")
+    assert out == f"2021-03-01 10:00  explain  {report}  by 2021-03-03 10:00: 逾期未核实\n"
 
 
 async def test_watching_goes_on(known: House) -> None:

@@ -71,7 +71,7 @@ def attempt(value: bytes, facts: Mapping[str, type[Fact]], headers: Mapping[str,
         assert reason
         assert "\x00" not in reason
         reason.encode()
-        assert len(reason) < 3000
+        assert len(reason) < 5000
         return None
 
 

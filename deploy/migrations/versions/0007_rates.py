@@ -13,7 +13,7 @@ from services.domain.incident import Incident, evolve
 from services.domain.rates import appraised
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,120 @@
+"""Notices of breaches (通报): the ledger's list of broken promises, given to each unit that broke some.
+
+The list comes as the ledger's command writes it: rooms never look into each other's tables.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta, tzinfo
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from pydantic import Field, TypeAdapter, ValidationError
+
+from schemas.action import BreachesListed
+from schemas.event import Code, Instant, Line, Model, explain
+from schemas.notice import MOST_LISTED, Breach, Notice
+from services.configured import load_or_stop
+from services.runtime.settings import Settings
+from services.runtime.terminal import BAD_INPUT, stop
+from services.supervision.client import Supervision
+
+
+class Listed(Model):
+    """One line of the list, as far as a notice needs it; `post` is empty where only a reminder fired."""
+
+    incident: UUID
+    unit: Code
+    deadline: Line
+    due_at: Instant
+    post: Annotated[str, Field(max_length=63)] = ""
+    ended_at: Instant | None = None
+
+
+_LIST = TypeAdapter(tuple[Listed, ...])
+
+
+async def notify(settings: Settings, file: Path | None, first: str, last: str, note: str, by: str) -> None:
+    """Say one notice to each unit on the list in a file, or in standard input."""
+    configuration = load_or_stop(settings)
+    begins, ends = _period(first, last, configuration.calendar.zone)
+    given = _read(file)
+    try:
+        facts = [BreachesListed(by=by, notice=each) for each in notices(_LIST.validate_json(given), begins, ends, note)]
+    except ValidationError as error:
+        stop(f"{explain(error)}: give the list as `whistle ledger broken --json` writes it.", BAD_INPUT)
+    except ValueError as error:
+        stop(f"{error}.", BAD_INPUT)
+    strangers = [each.notice.unit for each in facts if each.notice.unit not in configuration.directory.units]
+    if strangers:
+        stop(f"There is no unit {strangers[0]} in the directory.", BAD_INPUT)
+    if not facts:
+        typer.echo(f"Nothing was broken from {first} to {last}, so nobody is given a notice.")
+        return
+    async with Supervision(settings) as speaker:
+        for fact in facts:
+            event = await speaker.notify(fact)
+            broken = f"{fact.notice.total} broken, {fact.notice.still_open} still open"
+            typer.echo(f"{fact.notice.unit}: {broken}; the notice {event.subject} is said.")
+    typer.echo("`whistle ledger notices` shows them.")
+
+
+def _read(file: Path | None) -> bytes:
+    try:
+        return file.read_bytes() if file else sys.stdin.buffer.read()
+    except OSError as error:
+        stop(f"{file} can't be read ({error.strerror}).", BAD_INPUT)
+
+
+def notices(listed: Sequence[Listed], begins: datetime, ends: datetime, note: str) -> list[Notice]:
+    """Return a notice for each unit on a list, in the order of the list.
+
+    Raises:
+        ValueError: a line is of another period; the text is a sentence about it.
+
+    """
+    found: dict[str, list[Listed]] = {}
+    for each in listed:
+        if not begins <= each.due_at < ends:
+            raise ValueError(f"the deadline {each.deadline} of {each.incident} is not in the period: ask for it alone")
+        found.setdefault(each.unit, []).append(each)
+    return [
+        Notice(
+            unit=unit,
+            begins=begins,
+            ends=ends,
+            total=len(lines),
+            still_open=sum(each.ended_at is None for each in lines),
+            breaches=tuple(_breach(each) for each in lines[:MOST_LISTED]),
+            note=note,
+        )
+        for unit, lines in found.items()
+    ]
+
+
+def _breach(line: Listed) -> Breach:
+    return Breach(
+        incident=line.incident,
+        deadline=line.deadline,
+        due_at=line.due_at,
+        post=line.post or None,
+        ended_at=line.ended_at,
+    )
+
+
+def _period(first: str, last: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the period from midnight to midnight in the offices' zone."""
+    try:
+        begins, ends = (
+            datetime.combine(date.fromisoformat(day) + timedelta(days=more), time(), zone)
+            for day, more in ((first, 0), (last, 1))
+        )
+    except ValueError:
+        stop(f"A day is written as in 2021-03-01, not {first} or {last}.", BAD_INPUT)
+    if ends <= begins:
+        stop(f"From {first} to {last} is no time at all: the days are written from early to late.", BAD_INPUT)
+    return begins, ends
