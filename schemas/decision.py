@@ -12,7 +12,7 @@ from pydantic import Field
 
 from schemas.event import Code, Fact, Flag, Instant, Line, Reason, Text, Words
 from schemas.inspection import Recorded
-from schemas.report import Raised
+from schemas.report import ContactChannel, Fault, Proved, Raised
 
 CallKind = Literal["general", "enforcement", "emergency"]
 Request = Literal["extension", "parking"]
@@ -70,6 +70,8 @@ class Refused(Decision):
     type: ClassVar[str] = "whistle.decision.refused.v1"
 
     reason: Reason
+    proved: Proved | None = None
+    note: Text = Field(default="", description="Internal: the reporter never reads it.")
 
 
 class Insisted(Decision):
@@ -98,6 +100,7 @@ class Verified(Decision):
     holds: Flag
     department: Code | None = None
     community: Code | None = None
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -108,6 +111,7 @@ class Confirmed(Decision):
 
     department: Code | None = None
     community: Code | None = Field(default=None, description="Set where the community confirmed a section's work.")
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -147,6 +151,45 @@ class Answered(Decision):
     type: ClassVar[str] = "whistle.decision.answered.v1"
 
     answer: Words
+    proved: Proved | None = None
+    note: Text = Field(default="", description="Internal: the reporter never reads it.")
+
+
+class InterimAnswered(Decision):
+    """The street tells the reporters how far it is (阶段性答复), while the work goes on."""
+
+    type: ClassVar[str] = "whistle.decision.interim_answered.v1"
+
+    answer: Words
+
+
+class Asked(Decision):
+    """The street asks a reporter for more (补充情况); no report named means that of the incident itself."""
+
+    type: ClassVar[str] = "whistle.decision.asked.v1"
+
+    question: Words
+    report: UUID | None = None
+
+
+class Replied(Decision):
+    """A reporter's reply, as the street received it from its community."""
+
+    type: ClassVar[str] = "whistle.decision.replied.v1"
+
+    report: UUID
+    reply: Words
+
+
+class Contacted(Decision):
+    """The citizen was contacted, or it was tried (联系群众), by the street, or by the community where it is named."""
+
+    type: ClassVar[str] = "whistle.decision.contacted.v1"
+
+    contacted_at: Instant
+    channel: ContactChannel
+    reached: Flag
+    community: Code | None = None
 
 
 class Rated(Decision):
@@ -157,6 +200,19 @@ class Rated(Decision):
     report: UUID
     solved: Flag
     satisfied: Flag
+    fault: Fault | None = None
+    note: Text = ""
+
+
+class Reinspected(Decision):
+    """A round of inspection has looked at an earlier report's place again (复查), as the street received it."""
+
+    type: ClassVar[str] = "whistle.decision.reinspected.v1"
+
+    community: Code
+    inspection: UUID
+    report: UUID
+    holds: Flag
     note: Text = ""
 
 

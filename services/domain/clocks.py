@@ -20,7 +20,7 @@ from services.domain.ladder import Ladder, Step
 from services.domain.story import Story
 from services.domain.working_time import Duration
 
-BY_ITSELF = frozenset({"close", "review"})
+BY_ITSELF = frozenset({"close", "review", "reply"})
 """Clocks that end a wait by themselves instead of climbing a ladder."""
 OF_THE_STREET = frozenset({"decide", "confirm", "approve"})
 """Clocks on an obligation that run against whoever has to decide, not against the department."""
@@ -157,6 +157,8 @@ def fire(story: Story, due: Due) -> None:
         return
     if due.name == "close":
         story.tell(entries.Closed, **_by_itself(owed))
+    elif due.name == "reply":
+        story.tell(entries.Unreplied, report=state.asked, **_by_itself(owed))
     elif due.name == "review" and owed:
         # From the review date itself: whoever looks late moves nothing.
         resolve = story.after(Duration.parse(owed.policy.durations["resolve"]), since=due.at)

@@ -74,13 +74,17 @@ _DEFAULT_ROOT: Final = Route(
 )
 
 
+# A policy may leave it out: citizens have as long everywhere unless somebody says otherwise.
+_REPLY: Final = Duration(5, "d")
+
+
 @dataclass(frozen=True, slots=True)
 class StreetPolicy:
     """How long a street has for each of its own acts, and how long a fact waits.
 
     `decide` a report or a declined obligation; `confirm` what was resolved; `answer` the public; `close` after the
     rating window; `approve` an extension or a parking; `overall` from the whistle to the incident's end; `wait` of a
-    fact about something that isn't known yet.
+    fact about something that isn't known yet; `reply` of a reporter who was asked for more.
     """
 
     decide: Duration
@@ -90,6 +94,7 @@ class StreetPolicy:
     approve: Duration
     overall: Duration
     wait: Duration
+    reply: Duration = _REPLY
 
 
 DEFAULT_STREET_POLICY: Final = StreetPolicy(
@@ -380,7 +385,7 @@ def _warn_of_empty_posts(
 
 
 def _street_policy(place: Place) -> StreetPolicy:
-    keys = place.keys(_POLICY)
+    keys = place.keys((*_POLICY, "reply"))
     for name in _POLICY:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")

@@ -17,7 +17,7 @@ from schemas.decision import CallKind, Inspected, Request
 from schemas.dispatch import Role
 from schemas.dispatch import Status as ObligationStatus
 from schemas.incident import Entry, Policy, Status
-from schemas.report import Raised
+from schemas.report import Fault, Proved, Raised
 from schemas.response import Owner
 
 ENDED: frozenset[Status] = frozenset({"closed", "refused", "attached"})
@@ -91,7 +91,12 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Incident:
-    """An incident (事件); one of which only something premature has been heard has no status yet."""
+    """An incident (事件); one of which only something premature has been heard has no status yet.
+
+    `solved`, `satisfied` and `fault` are the last rating's; `proved` is what was last found of the report; `asked` is
+    the report whose reporter has not replied yet; `contacts` counts the tries to reach the citizen, and the last that
+    succeeded was at `reached_at`; `holds` is what the last re-inspection found.
+    """
 
     id: UUID
     version: int = 0
@@ -115,6 +120,12 @@ class Incident:
     late: tuple[str, ...] = ()
     solved: bool | None = None
     satisfied: bool | None = None
+    fault: Fault | None = None
+    proved: Proved | None = None
+    asked: UUID | None = None
+    contacts: int = 0
+    reached_at: datetime | None = None
+    holds: bool | None = None
     waiting: tuple[Waiting, ...] = ()
 
     @property
@@ -293,8 +304,16 @@ def _sent_back(state: Incident, entry: entries.SentBack, _at: datetime) -> Chang
     return _oblige(state, entry, "*", status="acknowledged", round=entry.round)
 
 
+def _proved(entry: Any) -> Changes:
+    return {"proved": entry.proved} if entry.proved else {}
+
+
+def _verified(_state: Incident, entry: entries.Verified, _at: datetime) -> Changes:
+    return _proved(entry)
+
+
 def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Changes:
-    return _oblige(state, entry, "*", status="confirmed")
+    return {**_oblige(state, entry, "*", status="confirmed"), **_proved(entry)}
 
 
 def _confirmed(state: Incident, entry: entries.Confirmed, at: datetime) -> Changes:
@@ -315,15 +334,37 @@ def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: dateti
 
 
 def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:
-    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at)
+    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, **_proved(entry))
 
 
 def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes:
-    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at)
+    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at, **_proved(entry))
+
+
+def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
+    clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version)
+    return {"asked": entry.report, "clocks": clocks}
+
+
+def _replied(state: Incident, entry: entries.Replied, at: datetime) -> Changes:
+    return {**_unreplied(state, entry, at), "asked": None}
+
+
+def _unreplied(state: Incident, entry: entries.Replied | entries.Unreplied, _at: datetime) -> Changes:
+    return {"clocks": _clocks(state.clocks, "reply", sets={}, since=entry.version)}
+
+
+def _contacted(state: Incident, entry: entries.Contacted, _at: datetime) -> Changes:
+    reached = {"reached_at": entry.contacted_at} if entry.reached else {}
+    return {"contacts": state.contacts + 1, **reached}
 
 
 def _rated(_state: Incident, entry: entries.Rated, _at: datetime) -> Changes:
-    return {"solved": entry.solved, "satisfied": entry.satisfied}
+    return {"solved": entry.solved, "satisfied": entry.satisfied, "fault": entry.fault}
+
+
+def _reinspected(_state: Incident, entry: entries.Reinspected, _at: datetime) -> Changes:
+    return {"holds": entry.holds}
 
 
 def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:
@@ -374,6 +415,7 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.Insisted: _insisted,
         entries.Withdrawn: _withdrawn,
         entries.SentBack: _sent_back,
+        entries.Verified: _verified,
         entries.WorkConfirmed: _work_confirmed,
         entries.Confirmed: _confirmed,
         entries.Returned: _returned,
@@ -381,7 +423,12 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.RepeatAttached: _repeat_attached,
         entries.Refused: _refused,
         entries.Answered: _answered,
+        entries.Asked: _asked,
+        entries.Replied: _replied,
+        entries.Unreplied: _unreplied,
+        entries.Contacted: _contacted,
         entries.Rated: _rated,
+        entries.Reinspected: _reinspected,
         entries.Reopened: _reopened,
         entries.Closed: _closed,
         entries.Reminded: _fired,

@@ -35,7 +35,7 @@ def hear_community(
         case report.Raised():
             yield from _raised(key, community, street, fact, at, configuration)
         case Recorded():
-            yield topic, key, decision.Inspected(by="rule:inspections", community=community, round=fact)
+            yield from _walked(key, community, street, fact)
         case report.Verified():
             fields = fact.model_dump(exclude_none=True)
             yield topic, incident, decision.Verified(by=community, community=community, **fields)
@@ -45,6 +45,10 @@ def hear_community(
             yield topic, incident, decision.SentBack(by=community, community=community, **fact.model_dump())
         case report.Rated():
             yield topic, incident, decision.Rated(by=community, report=key, **fact.model_dump())
+        case report.Replied():
+            yield topic, incident, decision.Replied(by=community, report=key, reply=fact.reply)
+        case report.Contacted():
+            yield topic, incident, decision.Contacted(by=community, community=community, **fact.model_dump())
         case _:
             raise TypeError(f"a community does not say {fact.type}")
 
@@ -67,15 +71,29 @@ def _raised(
         yield topic, key, decision.Called(by=by, kind=None if own else call, departments=departments)
 
 
+def _walked(key: UUID, community: str, street: str, walked: Recorded) -> Iterator[Said]:
+    """Yield the round itself, and what it found of each report looked at again, which is its own incident's history."""
+    topic = DECISIONS.named(street)
+    yield topic, key, decision.Inspected(by="rule:inspections", community=community, round=walked)
+    for each in walked.rechecks:
+        fields = each.model_dump()
+        yield topic, each.report, decision.Reinspected(by=community, community=community, inspection=key, **fields)
+
+
 def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
     """Yield what the street says about an entry of the history, given the state after it."""
     match entry:
         case entries.Answered():
-            for said in _everyone(after):
-                yield _given(*said, after, "settled", entry.answer)
+            yield from _give(after, "settled", entry.answer)
         case entries.Refused():
-            for said in _everyone(after):
-                yield _given(*said, after, "refused", entry.reason)
+            yield from _give(after, "refused", entry.reason)
+        case entries.InterimAnswered():
+            yield from _give(after, "interim", entry.answer)
+        case entries.Asked():
+            yield _asked(after, entry)
+        case entries.Reinspected() if after.attached_to:
+            fields = entry.model_dump(include={"community", "inspection", "report", "holds", "note"})
+            yield DECISIONS.named(after.street), after.attached_to, decision.Reinspected(by=entry.by, **fields)
         case entries.RepeatAttached():
             yield DECISIONS.named(after.street), entry.report, decision.Attached(by="rule:repeats", to=after.id)
             if after.status == "answered":
@@ -88,9 +106,23 @@ def _everyone(state: Incident) -> Iterator[tuple[UUID, str]]:
         yield repeat.report, repeat.community
 
 
+def _give(state: Incident, outcome: str, text: str) -> Iterator[Said]:
+    """Yield an answer to everyone who reported it: nothing else of a decision, above all no note, leaves the house."""
+    for reported, community in _everyone(state):
+        yield _given(reported, community, state, outcome, text)
+
+
 def _given(reported: UUID, community: str, state: Incident, outcome: str, text: str) -> Said:
     fact = answer.Given(report=reported, incident=state.id, outcome=outcome, answer=text)  # type: ignore[arg-type]
     return ANSWERS.named(community), reported, fact
+
+
+def _asked(state: Incident, entry: entries.Asked) -> Said:
+    community = next(each for reported, each in _everyone(state) if reported == entry.report)
+    fact = answer.Asked(
+        report=entry.report, incident=state.id, question=entry.question, reply_by=entry.deadlines["reply"]
+    )
+    return ANSWERS.named(community), entry.report, fact
 
 
 def owes(state: Incident, configuration: Configuration) -> tuple[str, datetime] | None:
