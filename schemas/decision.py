@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.event import Code, Fact, Flag, Instant, Line, Reason, Text, Words
+from schemas.event import Code, Fact, Flag, Instant, Line, Reason, Remark, Text, Words
 from schemas.inspection import Recorded
 from schemas.report import ContactChannel, Fault, Proved, Raised
 
@@ -186,7 +186,7 @@ class Contacted(Decision):
 
     type: ClassVar[str] = "whistle.decision.contacted.v1"
 
-    contacted_at: Instant
+    contacted_at: Instant | None = Field(default=None, description="When it is said, if left out.")
     channel: ContactChannel
     reached: Flag
     community: Code | None = None
@@ -213,7 +213,7 @@ class Reinspected(Decision):
     inspection: UUID
     report: UUID
     holds: Flag
-    note: Text = ""
+    note: Remark = ""
 
 
 class Inspected(Decision):

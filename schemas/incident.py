@@ -14,7 +14,7 @@ from pydantic import Field
 
 from schemas.decision import CallKind, Request
 from schemas.dispatch import Deadlines, Role, Round
-from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Text, Words
+from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Remark, Text, Words
 from schemas.inspection import Recorded
 from schemas.report import ContactChannel, Fault, Proved, Raised
 from schemas.response import Owner
@@ -349,7 +349,7 @@ class Reinspected(Entry):
     inspection: UUID
     report: UUID
     holds: Flag
-    note: Text = ""
+    note: Remark = ""
 
 
 class Reopened(Entry):

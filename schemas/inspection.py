@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.event import Fact, Flag, Instant, Model, Text
+from schemas.event import Fact, Flag, Instant, Model, Remark, Text
 from schemas.report import GridLevel, Place
 
 Purpose = Literal["safety", "disputes"]
@@ -18,7 +18,7 @@ class Recheck(Model):
 
     report: UUID
     holds: Flag
-    note: Text = ""
+    note: Remark = ""
 
 
 class Recorded(Fact):
@@ -34,5 +34,5 @@ class Recorded(Fact):
     place: Place = Place()
     inspected_at: Instant
     found: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
-    rechecks: Annotated[tuple[Recheck, ...], Field(max_length=1000)] = ()
+    rechecks: Annotated[tuple[Recheck, ...], Field(max_length=500)] = ()
     note: Text = ""

@@ -120,6 +120,6 @@ class Contacted(Fact):
 
     type: ClassVar[str] = "whistle.report.contacted.v1"
 
-    contacted_at: Instant
+    contacted_at: Instant | None = Field(default=None, description="When it is said, if left out.")
     channel: ContactChannel
     reached: Flag

@@ -21,8 +21,6 @@ from services.domain.story import Refusal, Story, Verdict
 
 AT_WORK: frozenset[Status | None] = frozenset({"received", "called", "responding", "confirmed"})
 """While an answer is still owed."""
-REASON_LENGTH = 2000
-"""A remark may be longer than a reason."""
 
 
 # --- answering and asking --------------------------------------------------------------------------------------------
@@ -71,11 +69,12 @@ def _contact(story: Story, state: Incident, fact: decision.Contacted) -> Verdict
         return Refusal(f"the incident is attached to {state.attached_to}: say it of that one")
     if fact.community and fact.community not in _communities(state):
         return Refusal(f"nothing of the incident was reported by {fact.community}")
-    if fact.contacted_at > story.at:
-        return Refusal(f"nobody can have been contacted at {isoformat(fact.contacted_at)}, which is still to come")
+    contacted_at = fact.contacted_at or story.at
+    if contacted_at > story.at:
+        return Refusal(f"nobody can have been contacted at {isoformat(contacted_at)}, which is still to come")
     story.tell(
         entries.Contacted,
-        contacted_at=fact.contacted_at,
+        contacted_at=contacted_at,
         channel=fact.channel,
         reached=fact.reached,
         community=fact.community,
@@ -127,7 +126,7 @@ def _reinspect(story: Story, state: Incident, fact: decision.Reinspected) -> Ver
     )
     # What is attached is the other incident's, where the street says it too.
     if not fact.holds and state.status != "attached":
-        _undo(story, state, fact.note[:REASON_LENGTH] or "it does not hold, says a re-inspection")
+        _undo(story, state, fact.note or "it does not hold, says a re-inspection")
     return None
 
 

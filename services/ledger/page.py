@@ -28,6 +28,7 @@ from services.ledger.asking import LISTS, Misasked, cursor, read
 from services.ledger.lists import Item, Overdue, page
 from services.ledger.names import Names
 from services.ledger.queries import Line
+from services.ledger.round_page import round_answers
 from services.ledger.summary import Counts, Summary, glance
 from services.ledger.tables import FIGURES, figure
 from services.ledger.words import (
@@ -102,6 +103,7 @@ def make_page(ledger: Ledger, host: str) -> Starlette:
         "/api/summary": _summary(ledger),
         "/api/lists/{name}": _list(ledger),
         "/api/incidents/{id:uuid}": _history(ledger),
+        **round_answers(ledger.engine, ledger.names),
         "/healthz": _health(ledger),
     }
     return Starlette(

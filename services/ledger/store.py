@@ -42,6 +42,7 @@ from services.ledger.derived import (
     repeats_of,
 )
 from services.ledger.fates import Fates
+from services.ledger.rounds import Rounds
 from services.ledger.wordings import Wordings
 from services.runtime.bulk import Insertion
 from services.runtime.journal import Journal
@@ -225,6 +226,7 @@ class Store:
             repeats_of,
             inserting,
         )
+        self.rounds = Rounds(metadata)
         self.fates = Fates(metadata)
         self.wordings = Wordings(metadata, inserting)
         self._insert_entries = inserting(self.entries)
@@ -248,6 +250,8 @@ class Store:
             self.obligations.table,
             self.clocks.table,
             self.repeats.table,
+            self.rounds.findings,
+            self.rounds.rechecks,
             self.fates.table,
             self.wordings.table,
         )
@@ -297,8 +301,9 @@ class Store:
         changes = {key: (book.known, book.state) for key, (_, book) in folded.items()}
         for child in (self.obligations, self.clocks, self.repeats):
             await child.write(connection, changes)
-        opened = (after for before, after in changes.values() if before is None or before.report is None)
+        opened = [after for before, after in changes.values() if before is None or before.report is None]
         await self.wordings.write(connection, opened)
+        await self.rounds.write_linked(connection, opened)
         # Last, since repeats are settled from all the others, and wait for others who do the same.
         await self.fates.write(connection, changes)
 
@@ -336,6 +341,7 @@ class Store:
             if (walked := book.walked)
         ]
         await self._insert_inspections.write(connection, rows)
+        await self.rounds.write(connection, [(book.state.id, book.walked.entry) for book in books if book.walked])
 
     async def sizes(self, connection: AsyncConnection) -> dict[str, int]:
         """Return how many rows each table has."""

@@ -52,7 +52,8 @@ def publish(  # noqa: PLR0913, PLR0917 - one flag for each field
 
     A CSV file begins with a header naming any of: id, community, kind, category, severity, description, address,
     estate, latitude, longitude, channel, grid_level, happened_at, reporter, links, purpose, inspected_at, found,
-    note, at. Links are written rel=href with spaces between them. A line with a purpose is a round of inspection.
+    rechecks, note, at. Links are written rel=href, and rechecks id=holds or id=fails, with spaces between them. A line
+    with a purpose is a round of inspection.
     """
     # Here, so that `whistle --help` needn't import a Kafka client.
     from services.publisher import commands  # noqa: PLC0415

@@ -17,11 +17,14 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from schemas.report import Raised
+from services.domain.receipts import receipt_of
 from services.publisher.communities import judge_community, known_communities
 from services.publisher.letters import Letter, is_code, judge_time, letter, open_event
 from services.publisher.outbox import Drained, Outbox, Sent
 from services.publisher.reading import MAX_LINE_BYTES, Fault, Line, read_fields, read_lines
 from services.publisher.spool import NotKeptError
+from services.runtime.secret import NoKeyError, receipt_key
 from services.runtime.settings import Settings
 
 MOST_NAMED = 5
@@ -65,7 +68,17 @@ def publish_one(fields: Mapping[str, Any], community: str | None, *, json: bool)
         return _fail(str(refusal))
     if post.bad:
         return 1
-    return _send(post, settings, json=json, alone=True)
+    receipt = _receipt(settings, line.community or community or "", post) if isinstance(line.fact, Raised) else None
+    return _send(post, settings, json=json, alone=True, receipt=receipt)
+
+
+def _receipt(settings: Settings, community: str, post: Post) -> str | None:
+    """Return the receipt of the only report; without a key the report is sent all the same."""
+    try:
+        return receipt_of(receipt_key(settings, make=True), community, post.letters[0].subject)
+    except NoKeyError as error:
+        _say(f"{error}; the report has no receipt.")
+        return None
 
 
 def publish_file(path: Path | None, community: str | None, *, json: bool) -> int:
@@ -197,7 +210,7 @@ def _tell_unknown(unknown: Mapping[str, list[int]], known: Collection[str] | Non
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
-def _send(post: Post, settings: Settings, *, json: bool, alone: bool) -> int:
+def _send(post: Post, settings: Settings, *, json: bool, alone: bool, receipt: str | None = None) -> int:
     try:
         sent = asyncio.run(_deliver(post, settings, alone=alone))
     except (Refused, NotKeptError) as error:
@@ -212,7 +225,9 @@ def _send(post: Post, settings: Settings, *, json: bool, alone: bool) -> int:
         _say(f"{post.bad} {'line was' if post.bad == 1 else 'lines were'} refused.")
     text = str(post.letters[0].subject) if alone else _sum_up(sent, post)
     figures = {"sent": sent.taken, "spooled": sent.spooled, "bad": post.bad, "repeated": post.repeated}
-    _print(json, text, **figures, **({"id": text} if alone else {}))
+    if receipt and not json:
+        _say(f"the reporter reads the answer with the receipt {receipt}")
+    _print(json, text, **figures, **({"id": text} if alone else {}), **({"receipt": receipt} if receipt else {}))
     return int(post.bad > 0)
 
 

@@ -250,6 +250,8 @@ def test_each_try_to_reach_the_citizen_is_kept() -> None:
     assert scene.now.status == "closed"
     scene.street(contacted(START + DAY, reached=False))
     assert (scene.now.contacts, scene.now.reached_at) == (3, START + 2 * MINUTE)
+    scene.street(decision.Contacted(channel="message", reached=True))
+    assert scene.now.reached_at == scene.at
 
 
 def test_nobody_was_contacted_in_the_future_or_by_a_stranger() -> None:
@@ -364,18 +366,6 @@ def test_a_sections_resolved_work_that_does_not_hold_is_sent_back() -> None:
     assert names(scene.street(again(holds=False))) == ["Reinspected", "SentBack"]
     assert (scene.owed("east-care").status, scene.owed("east-care").round) == ("acknowledged", 2)
     assert (scene.owed("water").status, set(scene.owed("water").clocks)) == ("resolved", {"confirm"})
-
-
-def test_the_longest_remark_on_a_re_inspection_can_be_said_as_a_reason() -> None:
-    """A remark may be longer than a reason: it is cut there, and whole in the history."""
-    scene = called("care", kind="hazard")
-    scene.department("east-care", DONE)
-    remark = "x" * 4000
-    fact = decision.Reinspected(community="elm", inspection=ROUND, report=INCIDENT, holds=False, note=remark)
-    whole, sent_back = scene.street(fact)
-    assert isinstance(whole, incident.Reinspected)
-    assert isinstance(sent_back, incident.SentBack)
-    assert (whole.note, sent_back.reason) == (remark, remark[:2000])
 
 
 def test_after_the_window_only_what_holds_is_kept() -> None:

@@ -63,7 +63,7 @@ decisions = st.one_of(
     st.builds(decision.Replied, report=st.sampled_from([INCIDENT, OTHER]), reply=WORDS),
     st.builds(
         decision.Contacted,
-        contacted_at=UNTIL,
+        contacted_at=st.none() | UNTIL,
         channel=st.sampled_from(get_args(ContactChannel)),
         reached=st.booleans(),
         community=communities,

@@ -15,6 +15,7 @@ import pytest
 from schemas.event import follow
 from schemas.inspection import Recorded
 from schemas.report import Raised, Rated, Verified
+from services.domain.receipts import read_receipt
 from services.local.ports import free_port, is_free
 from services.publisher.client import NotKeptError, Publisher, RejectedError
 from services.publisher.letters import letter, open_event
@@ -60,8 +61,9 @@ async def test_flags_publish_one_report(house: House) -> None:
         "--channel", "visit", "--grid-level", "2", "--link", "picture=https://pictures.example/a=b.jpg",
     )  # fmt: skip
     assert status == 0
-    assert err.startswith("whistle publish: the directory in")
-    assert err.count("\n") == 1
+    told, receipt = err.splitlines()
+    assert told.startswith("whistle publish: the directory in")
+    assert receipt.startswith(f"whistle publish: the reporter reads the answer with the receipt {house.community}.")
     (record,) = await house.records()
     (event,) = await house.events()
     assert record.key == out.strip().encode() == str(event.subject).encode()
@@ -393,7 +395,13 @@ async def test_the_room_takes_reports_and_drains(house: House) -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
             path = f"/communities/{house.community}/reports"
             good = await client.post(path, json={"id": str(UUID(int=5)), **raised().model_dump(mode="json")})
-            assert (good.status_code, good.json()) == (202, {"id": str(UUID(int=5)), "kept": "kafka"})
+            assert good.status_code == 202
+            receipt = good.json().pop("receipt")
+            assert good.json() == {"id": str(UUID(int=5)), "kept": "kafka", "receipt": receipt}
+            key = (house.home / "receipt.key").read_bytes().strip()
+            assert read_receipt(key, receipt) == (house.community, UUID(int=5))
+            walk = {"purpose": "safety", "grid_level": 2, "inspected_at": "2021-01-04T09:00:00+08:00"}
+            assert "receipt" not in (await client.post(path, json=walk)).json()
             bad = await client.post(path, json={"kind": "wish"})
             assert bad.status_code == 422
             assert "category: Field required" in bad.json()["error"]
@@ -414,7 +422,8 @@ async def test_the_room_takes_reports_and_drains(house: House) -> None:
         _, log = await room.communicate()
     assert room.returncode == 0, log.decode()
     assert "Traceback" not in log.decode()
-    assert len(await house.events()) == 6
+    assert receipt not in log.decode()
+    assert len(await house.events()) == 7
 
 
 async def test_the_room_keeps_reports_while_kafka_is_away(house: House) -> None:
