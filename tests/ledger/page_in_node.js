@@ -32,11 +32,18 @@ for (const kind of ["demand", "suggestion", "hazard", "dispute", "instability"])
 byId("words").textContent = JSON.stringify(words);
 byId("ask").elements = Object.fromEntries(["list", "community", "category", "status", "department"].map((name) => [name, new Part("select")]));
 const asked = [];
+const rounds = [];
 const page = vm.createContext({
   document: { getElementById: byId, createElement: (tag) => new Part(tag), querySelector: () => null, activeElement: null },
   window: new Part("window"), location: { hash: "" }, CSS: { escape: String }, AbortSignal, URLSearchParams, setTimeout,
   fetch: (path) => new Promise((answer) => {
     if (path.startsWith("/api/lists/")) asked.push((found) => answer({ ok: true, status: 200, json: async () => found }));
+    if (path.startsWith("/api/rounds")) {
+      rounds.push(path);
+      const texts = { inspected_at: "", community: "", purpose: "", kind: "", description: "", fate: "" };
+      const row = { ...texts, id: "0123", report: "4567", grid_level: 3, open: 1, holds: null, rechecked: false };
+      answer({ ok: true, status: 200, json: async () => ({ rows: [row] }) });
+    }
   }),
 });
 vm.runInContext(fs.readFileSync(process.argv[2], "utf8"), page);
@@ -57,6 +64,16 @@ async function main() {
   asked[2]({ rows: [], next: "3" });
   await settled();
   assert.equal(asked.length, 3, "nobody waits for a list that was closed");
+  byId("rounds").listeners.click();
+  const line = () => byId("dialog-body").children[0].tBodies[0].rows[0];
+  for (let step = 0; step < 2; step++) {
+    await settled();
+    line().listeners.click();
+  }
+  await settled();
+  assert.deepEqual(rounds, ["/api/rounds", "/api/rounds/levels/3", "/api/rounds/0123"], "each line leads to the next");
+  assert.equal(line().children[4].children[0], "不到位 does not hold", "what the round found again is shown");
+  assert.equal(line().children[5].children[0], "", "and nothing where nobody has looked again");
   process.exit(0);
 }
 main().catch((error) => { console.error(error.message); process.exit(1); });
