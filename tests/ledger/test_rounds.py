@@ -1,9 +1,8 @@
 """Rounds of inspection in the ledger: counted by grid level, and traced to what became of what they found."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 import httpx
 from starlette.applications import Starlette
@@ -11,9 +10,7 @@ from starlette.routing import Route
 
 from schemas import decision
 from schemas.event import Event
-from schemas.inspection import Recheck, Recorded
 from schemas.report import Link
-from services.domain.decide import Said, decide_said
 from services.ledger import rounds
 from services.ledger.names import named
 from services.ledger.queries import Line, history
@@ -21,27 +18,14 @@ from services.ledger.round_page import round_answers
 from services.ledger.rounds import Finding, Level, Round
 from services.ledger.words import told
 from tests.ledger.conftest import Books
-from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause
-from tests.ledger.scenes import told as events_of
+from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, inspected
 
 DAYS = timedelta(days=1)
 
 
-def walked(
-    level: int = 2,
-    *,
-    found: Sequence[UUID] = (),
-    again: Sequence[tuple[UUID, bool]] = (),
-    subject: UUID | None = None,
-    at: datetime = START,
-) -> Event:
-    """A round, as the router passes it on."""
-    subject = subject or uuid4()
-    rechecks = tuple(Recheck(report=report, holds=holds) for report, holds in again)
-    walk = Recorded(purpose="safety", grid_level=level, inspected_at=at, found=tuple(found), rechecks=rechecks)
-    of = uuid5(subject, "inspected")
-    said = Said(of, "street", "dongsheng", at, decision.Inspected(community="guangdu", round=walk))
-    return events_of(of, subject, at, decide_said(None, subject, said, CONFIGURATION).entries)[0]
+def walked(level: int = 2, **fields: Any) -> Event:
+    """A round of a grid level, as the router passes it on."""
+    return inspected(level=level, **fields)
 
 
 def hazard(**fields: Any) -> History:
