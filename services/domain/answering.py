@@ -124,8 +124,8 @@ def _reinspect(story: Story, state: Incident, fact: decision.Reinspected) -> Ver
         holds=fact.holds,
         note=fact.note,
     )
-    # What is attached is the other incident's, where the street says it too.
-    if not fact.holds and state.status != "attached":
+    # What is attached has no work of its own: the street says it of the other incident too.
+    if not fact.holds:
         _undo(story, state, fact.note or "it does not hold, says a re-inspection")
     return None
 

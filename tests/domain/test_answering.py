@@ -1,5 +1,6 @@
 """What reporters are told and asked, what they say to it, and what reopens what was done."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,9 @@ from schemas.inspection import Recheck, Recorded
 from schemas.report import Link
 from schemas.topics import ANSWERS
 from services.domain.incident import Incident, evolve
+from services.domain.ladder import Ladder, Step
 from services.domain.street import Said, hear_community, hear_history
+from services.domain.working_time import Duration
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, names, opened
 
 ROUND = UUID("00000000-0000-7000-8000-000000000009")
@@ -213,6 +216,17 @@ def test_an_unanswered_question_ends_by_itself_and_a_late_reply_is_heard_still()
     assert names(late.street(REPLY))[-1] == "Replied"
     assert names(again.street(ASK))[-1] == "Asked"
     assert again.now.clocks["reply"].due_at == again.at + 5 * DAY
+
+
+def test_a_question_ends_at_its_time_whatever_ladder_the_street_has() -> None:
+    """Its time-out is no broken promise: it climbs nothing, and does not wait for the first rung."""
+    late = Ladder("street", (Step(Duration(3, "d"), "discipline-committee"),), Duration(1, "d"))
+    scene = Scene(replace(CONFIGURATION, ladders={**CONFIGURATION.ladders, "street": late}))
+    scene.street(opened("other"))
+    scene.street(ASK)
+    told = scene.pass_(5 * DAY)
+    assert "Unreplied" in names(told)
+    assert {each.deadline for each in told if isinstance(each, incident.Escalated)} == {"decide"}
 
 
 def test_the_answer_ends_a_question_that_is_open() -> None:

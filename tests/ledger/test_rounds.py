@@ -12,6 +12,7 @@ from schemas import decision
 from schemas.event import Event
 from schemas.report import Link
 from services.ledger import rounds
+from services.ledger.derived import clocks_of
 from services.ledger.names import named
 from services.ledger.queries import Line, history
 from services.ledger.round_page import round_answers
@@ -182,3 +183,10 @@ async def test_the_history_tells_what_reporters_were_told_asked_and_said(books: 
     assert said["answered"].startswith("属实 proved true · 票据存档 · 已修好")
     assert "到位 holds" in said["reinspected"]
     assert said["rated"] == "已解决 solved · 不满意 not satisfied · 经办原因 the handler's fault"
+
+
+def test_a_reporter_who_does_not_reply_breaks_no_promise() -> None:
+    """A question's time-out is no deadline of the street's: it is in no list of what is overdue."""
+    asked = History(category="other").street(decision.Asked(question="哪里？"))
+    assert "reply" in asked.folded.clocks
+    assert {name for _, name, _, _ in clocks_of(asked.folded)} == {"decide"}
