@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import json as jsonlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -33,9 +35,13 @@ MOST_NAMED = 5
 
 @dataclass
 class Post:
-    """What a file came to: letters to send, and how many lines were refused or said again what another had said."""
+    """What a file came to: letters to send, and how many lines were refused or said again what another had said.
+
+    `reports` are those of the letters that have a reporter, as (community, id).
+    """
 
     letters: list[Letter] = field(default_factory=list)
+    reports: list[tuple[str, UUID]] = field(default_factory=list)
     bad: int = 0
     repeated: int = 0
 
@@ -68,21 +74,24 @@ def publish_one(fields: Mapping[str, Any], community: str | None, *, json: bool)
         return _fail(str(refusal))
     if post.bad:
         return 1
-    receipt = _receipt(settings, line.community or community or "", post) if isinstance(line.fact, Raised) else None
-    return _send(post, settings, json=json, alone=True, receipt=receipt)
+    found = _receipts(settings, post)
+    return _send(post, settings, json=json, alone=True, receipt=found[0] if found else None)
 
 
-def _receipt(settings: Settings, community: str, post: Post) -> str | None:
-    """Return the receipt of the only report; without a key the report is sent all the same."""
+def _receipts(settings: Settings, post: Post) -> list[str]:
+    """Return the receipts of the reports, in their order; without a key the reports are sent all the same."""
+    if not post.reports:
+        return []
     try:
-        return receipt_of(receipt_key(settings, make=True), community, post.letters[0].subject)
+        key = receipt_key(settings, make=True)
     except NoKeyError as error:
-        _say(f"{error}; the report has no receipt.")
-        return None
+        _say(f"{error}; the reports have no receipts.")
+        return []
+    return [receipt_of(key, community, report) for community, report in post.reports]
 
 
-def publish_file(path: Path | None, community: str | None, *, json: bool) -> int:
-    """Publish every line of a file, or of standard input, and print how many."""
+def publish_file(path: Path | None, community: str | None, *, json: bool, receipts: Path | None = None) -> int:
+    """Publish every line of a file, or of standard input, and print how many; write the receipts into another file."""
     settings = Settings.load()
     post = Post()
     name = str(path or "standard input")
@@ -95,7 +104,20 @@ def publish_file(path: Path | None, community: str | None, *, json: bool) -> int
         return _fail(f"{name} can't be read ({error.strerror}): nothing was sent")
     except Refused as refusal:
         return _fail(str(refusal))
-    return _send(post, settings, json=json, alone=False)
+    status = _send(post, settings, json=json, alone=False)
+    return status if receipts is None else max(status, _write_receipts(receipts, settings, post))
+
+
+def _write_receipts(path: Path, settings: Settings, post: Post) -> int:
+    """Write each report's id and receipt into a new file that only its owner reads."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["id", "receipt"])
+            rows.writerows(zip((report for _, report in post.reports), _receipts(settings, post), strict=False))
+    except OSError as error:
+        return _fail(f"{path} can't be written ({error.strerror}): `whistle community receipt` prints each receipt")
+    return 0
 
 
 def flush(*, json: bool) -> int:
@@ -188,6 +210,8 @@ def _put(post: Post, name: str, line: Line, code: str, seen: dict[UUID, tuple[in
     number, before = seen.setdefault(event.subject, (line.number, content))
     if number == line.number:
         post.letters.append(letter(code, event))
+        if isinstance(line.fact, Raised):
+            post.reports.append((code, event.subject))
     elif before == content:
         post.repeated += 1
     else:

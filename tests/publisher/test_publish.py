@@ -95,6 +95,27 @@ async def test_a_file_is_sent_and_sent_again(house: House) -> None:
     assert len({event.id for event in events}) == 876
 
 
+async def test_a_file_of_reports_has_a_file_of_receipts(house: House) -> None:
+    """Each report's own, for its owner alone; rounds of inspection have none, and no other file is written over."""
+    ids = write_reports(house.home / "reports.jsonl", 3)
+    with (house.home / "reports.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"purpose": "safety", "grid_level": 2, "inspected_at": "2021-01-04T09:00:00+08:00"}\n')
+    line = ("--community", house.community, "--file", "reports.jsonl", "--receipts", "receipts.csv")
+    status, out, err = await house.publish(*line)
+    assert (status, out) == (0, "4 sent, 0 kept for later.\n"), err
+    written = house.home / "receipts.csv"
+    header, *rows = written.read_text(encoding="utf-8").splitlines()
+    key = (house.home / "receipt.key").read_bytes().strip()
+    read = {each.partition(",")[0]: read_receipt(key, each.partition(",")[2]) for each in rows}
+    assert (header, written.stat().st_mode & 0o777) == ("id,receipt", 0o600)
+    assert read == {str(each): (house.community, each) for each in ids}
+    status, _, err = await house.publish(*line)
+    assert status == 1
+    assert "receipts.csv can't be written (File exists)" in err
+    status, *_ = await house.publish("--flush", "--receipts", "receipts.csv")
+    assert status == 2
+
+
 async def test_bad_lines_are_told_and_skipped(house: House) -> None:
     """Bad lines are told by number, the good ones are sent, and the status is 1."""
     later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
