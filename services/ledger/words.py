@@ -226,7 +226,12 @@ def told(line: Line, names: Names) -> str:
 def _common(data: Data, names: Names) -> list[str]:
     """Return what many entries have: whether it proved true, reason, note, answer, and the deadlines they set."""
     texts = [both(_PROVED, data["proved"])] if data.get("proved") else []
-    texts += [str(data[key]) for key in ("question", "reply", "reason", "note", "answer") if data.get(key)]
+    texts += [str(data[key]) for key in ("question", "reply", "reason") if data.get(key)]
+    if data.get("note"):
+        # Beside words for the reporter, whatever else is said is internal.
+        internal = data.get("answer") or data.get("reason")
+        texts.append(f"内部 internal: {data['note']}" if internal else str(data["note"]))
+    texts += [str(data["answer"])] if data.get("answer") else []
     limits = [
         f"{both(DEADLINES, name)} ≤ {names.local(datetime.fromisoformat(due_at))}"
         for name, due_at in (data.get("deadlines") or {}).items()

@@ -180,7 +180,7 @@ async def test_the_history_tells_what_reporters_were_told_asked_and_said(books: 
     assert said["asked"].startswith("哪个单元？ · 群众补充 reply ≤ 2021-03-06 10:00")
     assert said["replied"] == "三单元"
     assert said["contacted"] == "广都社区 · 电话 phone · 2021-03-01 10:00 · 未联系上 not reached"
-    assert said["answered"].startswith("属实 proved true · 票据存档 · 已修好")
+    assert said["answered"].startswith("属实 proved true · 内部 internal: 票据存档 · 已修好")
     assert "到位 holds" in said["reinspected"]
     assert said["rated"] == "已解决 solved · 不满意 not satisfied · 经办原因 the handler's fault"
 
