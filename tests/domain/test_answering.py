@@ -326,8 +326,9 @@ def test_no_internal_note_reaches_a_reporter() -> None:
 
 
 def test_what_a_reporter_reads_has_no_place_for_a_note() -> None:
-    """No message to a community has a field for a note, a reason or a post: nothing internal can be put there."""
-    fields = {name for fact in ANSWERS.facts for name in fact.model_fields}
+    """What is for a reporter has no field for a note, a reason or a post: nothing internal can be put there."""
+    assert {answer.Given, answer.Asked} <= set(ANSWERS.facts)
+    fields = {*answer.Given.model_fields, *answer.Asked.model_fields}
     assert fields == {"report", "incident", "outcome", "answer", "question", "reply_by"}
 
 
