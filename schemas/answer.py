@@ -5,18 +5,32 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from schemas.event import Fact, Instant, Ordinal, Reason, Text
+from schemas.event import Fact, Instant, Ordinal, Reason, Text, Words
 
 
 class Given(Fact):
-    """The reporter has an answer (回音); `incident` is the one the report was attached to, or its own."""
+    """The reporter has an answer (回音); `incident` is the one the report was attached to, or its own.
+
+    `interim`: the work goes on, and an answer follows.
+    """
 
     type: ClassVar[str] = "whistle.answer.given.v1"
 
     report: UUID
     incident: UUID
-    outcome: Literal["settled", "refused"]
+    outcome: Literal["settled", "refused", "interim"]
     answer: Text
+
+
+class Asked(Fact):
+    """The reporter is asked for more (补充情况), and may reply until an instant."""
+
+    type: ClassVar[str] = "whistle.answer.asked.v1"
+
+    report: UUID
+    incident: UUID
+    question: Words
+    reply_by: Instant
 
 
 class ExplanationAsked(Fact):

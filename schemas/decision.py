@@ -10,9 +10,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.event import Code, Fact, Flag, Instant, Line, Reason, Text, Words
+from schemas.event import Code, Fact, Flag, Instant, Line, Reason, Remark, Text, Words
 from schemas.inspection import Recorded
-from schemas.report import Kind, Raised, Severity
+from schemas.report import ContactChannel, Fault, Kind, Proved, Raised, Severity
 
 CallKind = Literal["general", "enforcement", "emergency"]
 Request = Literal["extension", "parking"]
@@ -84,6 +84,8 @@ class Refused(Decision):
     type: ClassVar[str] = "whistle.decision.refused.v1"
 
     reason: Reason
+    proved: Proved | None = None
+    note: Text = Field(default="", description="Internal: the reporter never reads it.")
 
 
 class Insisted(Decision):
@@ -112,6 +114,7 @@ class Verified(Decision):
     holds: Flag
     department: Code | None = None
     community: Code | None = None
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -122,6 +125,7 @@ class Confirmed(Decision):
 
     department: Code | None = None
     community: Code | None = Field(default=None, description="Set where the community confirmed a section's work.")
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -161,6 +165,45 @@ class Answered(Decision):
     type: ClassVar[str] = "whistle.decision.answered.v1"
 
     answer: Words
+    proved: Proved | None = None
+    note: Text = Field(default="", description="Internal: the reporter never reads it.")
+
+
+class InterimAnswered(Decision):
+    """The street tells the reporters how far it is (阶段性答复), while the work goes on."""
+
+    type: ClassVar[str] = "whistle.decision.interim_answered.v1"
+
+    answer: Words
+
+
+class Asked(Decision):
+    """The street asks a reporter for more (补充情况); no report named means that of the incident itself."""
+
+    type: ClassVar[str] = "whistle.decision.asked.v1"
+
+    question: Words
+    report: UUID | None = None
+
+
+class Replied(Decision):
+    """A reporter's reply, as the street received it from its community."""
+
+    type: ClassVar[str] = "whistle.decision.replied.v1"
+
+    report: UUID
+    reply: Words
+
+
+class Contacted(Decision):
+    """The citizen was contacted, or it was tried (联系群众), by the street, or by the community where it is named."""
+
+    type: ClassVar[str] = "whistle.decision.contacted.v1"
+
+    contacted_at: Instant | None = Field(default=None, description="When it is said, if left out.")
+    channel: ContactChannel
+    reached: Flag
+    community: Code | None = None
 
 
 class Rated(Decision):
@@ -171,7 +214,20 @@ class Rated(Decision):
     report: UUID
     solved: Flag
     satisfied: Flag
+    fault: Fault | None = None
     note: Text = ""
+
+
+class Reinspected(Decision):
+    """A round of inspection has looked at an earlier report's place again (复查), as the street received it."""
+
+    type: ClassVar[str] = "whistle.decision.reinspected.v1"
+
+    community: Code
+    inspection: UUID
+    report: UUID
+    holds: Flag
+    note: Remark = ""
 
 
 class Explained(Decision):

@@ -85,6 +85,7 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN}),
 ]
 Text = Annotated[str, StringConstraints(max_length=4000, pattern=_STORABLE)]
+Remark = Annotated[str, StringConstraints(max_length=200, pattern=_STORABLE)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=_STORABLE)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_STORABLE)]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]

@@ -15,10 +15,10 @@ from pydantic import Field
 from schemas.decision import CallKind, Request
 from schemas.dispatch import Deadlines, Role, Round
 from schemas.escalation import Copy
-from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Text
+from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Remark, Text, Words
 from schemas.inspection import Recorded
 from schemas.notice import Notice
-from schemas.report import Kind, Raised, Severity
+from schemas.report import ContactChannel, Fault, Kind, Proved, Raised, Severity
 from schemas.response import Owner
 
 
@@ -270,6 +270,7 @@ class Verified(Entry):
 
     department: Code | None = None
     holds: Flag
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -287,6 +288,7 @@ class WorkConfirmed(OfDepartment):
 
     type: ClassVar[str] = "whistle.incident.work_confirmed.v1"
 
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -329,15 +331,65 @@ class Refused(Entry):
     type: ClassVar[str] = "whistle.incident.refused.v1"
 
     reason: Reason
+    proved: Proved | None = None
+    note: Text = ""
 
 
 class Answered(Entry):
-    """The public answer was given; the rating window is open until the deadline `close`."""
+    """The public answer was given; the rating window is open until the deadline `close`. The note is internal."""
 
     type: ClassVar[str] = "whistle.incident.answered.v1"
 
     answer: Text
     deadlines: Deadlines
+    proved: Proved | None = None
+    note: Text = ""
+
+
+class InterimAnswered(Entry):
+    """The reporters were told how far it is; nothing else changes, and every deadline stands."""
+
+    type: ClassVar[str] = "whistle.incident.interim_answered.v1"
+
+    answer: Text
+
+
+class Asked(Entry):
+    """A reporter was asked for more, and may reply until the deadline `reply`; every other deadline stands."""
+
+    type: ClassVar[str] = "whistle.incident.asked.v1"
+
+    report: UUID
+    question: Words
+    deadlines: Deadlines
+
+
+class Replied(Entry):
+    """The reporter replied."""
+
+    type: ClassVar[str] = "whistle.incident.replied.v1"
+
+    report: UUID
+    reply: Words
+
+
+class Unreplied(Entry):
+    """The reporter has not replied in time: nobody waits for it any more."""
+
+    type: ClassVar[str] = "whistle.incident.unreplied.v1"
+
+    report: UUID
+
+
+class Contacted(Entry):
+    """The citizen was contacted, or it was tried; by the community where one is named, else by the street."""
+
+    type: ClassVar[str] = "whistle.incident.contacted.v1"
+
+    contacted_at: Instant
+    channel: ContactChannel
+    reached: Flag
+    community: Code | None = None
 
 
 class Rated(Entry):
@@ -348,11 +400,27 @@ class Rated(Entry):
     report: UUID
     solved: Flag
     satisfied: Flag
+    fault: Fault | None = None
     note: Text = ""
 
 
+class Reinspected(Entry):
+    """A later round of inspection looked again whether what was done holds."""
+
+    type: ClassVar[str] = "whistle.incident.reinspected.v1"
+
+    community: Code
+    inspection: UUID
+    report: UUID
+    holds: Flag
+    note: Remark = ""
+
+
 class Reopened(Entry):
-    """Not solved, says the reporter: every department that had confirmed work owes it again; `times` counts."""
+    """It was rated, or re-inspected, as not done: each department whose work was confirmed owes it again.
+
+    `times` counts.
+    """
 
     type: ClassVar[str] = "whistle.incident.reopened.v1"
 

@@ -13,6 +13,11 @@ Kind = Literal["demand", "suggestion", "hazard", "dispute", "instability"]
 Severity = Literal["low", "normal", "high", "critical"]
 Channel = Literal["courtyard-meeting", "tea-talk", "office-hours", "visit", "inspection", "hotline", "online"]
 GridLevel = Annotated[int, Field(ge=1, le=4, strict=True)]
+Proved = Literal["true", "not-true", "unclear"]
+"""Whether what was reported proved true (是否属实); unclear: it could not be established."""
+Fault = Literal["handler", "other"]
+"""Through whose fault a reporter is not satisfied: that of whoever handled it, or not."""
+ContactChannel = Literal["phone", "visit", "message", "letter", "online"]
 
 
 class Place(Model):
@@ -68,6 +73,7 @@ class Verified(Fact):
 
     holds: Flag
     department: Code | None = None
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -77,6 +83,7 @@ class Confirmed(Fact):
     type: ClassVar[str] = "whistle.report.confirmed.v1"
 
     department: Code
+    proved: Proved | None = None
     note: Text = ""
 
 
@@ -96,7 +103,26 @@ class Rated(Fact):
 
     solved: Flag
     satisfied: Flag
+    fault: Fault | None = Field(default=None, description="Of a reporter who is not satisfied.")
     note: Text = ""
+
+
+class Replied(Fact):
+    """The reporter has replied to what the street asked, as far as it names nobody."""
+
+    type: ClassVar[str] = "whistle.report.replied.v1"
+
+    reply: Words
+
+
+class Contacted(Fact):
+    """The community has contacted the reporter, or tried to; nothing is said of whom, where or what number."""
+
+    type: ClassVar[str] = "whistle.report.contacted.v1"
+
+    contacted_at: Instant | None = Field(default=None, description="When it is said, if left out.")
+    channel: ContactChannel
+    reached: Flag
 
 
 class Explained(Fact):

@@ -13,7 +13,7 @@ from typing import Literal
 from schemas import action, answer, decision, dispatch, escalation, incident, inspection, report, response
 from schemas.event import Fact
 
-Party = Literal["community", "street", "department", "router", "supervision", "ledger", "monitor"]
+Party = Literal["community", "street", "department", "router", "supervision", "ledger", "receipts", "monitor"]
 DAY_MS = 24 * 60 * 60 * 1000
 FOREVER_MS = -1
 
@@ -76,8 +76,9 @@ ANSWERS = Topic(
     key="report id",
     facts=_facts(answer),
     writers=("street",),
-    readers=("community",),
-    about="The answers a community passes on to its reporters.",
+    # The room reads for the communities: it is theirs, with their credential.
+    readers=("community", "receipts"),
+    about="The answers a community passes on to its reporters, and what its street asks them.",
 )
 DECISIONS = Topic(
     name="street.{code}.decisions",
@@ -138,7 +139,7 @@ TOPICS: tuple[Topic, ...] = (
     ESCALATIONS,
     ACTIONS,
 )
-ROOMS_WITH_DEAD_LETTERS = ("street", "router", "department", "supervision", "ledger")
+ROOMS_WITH_DEAD_LETTERS = ("street", "router", "department", "supervision", "ledger", "receipts")
 DEAD_LETTER_RETENTION_MS = 90 * DAY_MS
 
 

@@ -11,6 +11,7 @@ from typer.main import get_group
 COMMANDS = {
     "publish": ("services.publisher.cli", "app"),
     "community": ("services.publisher.cli_community", "app"),
+    "answer": ("services.receipts.cli", "app"),
     "street": ("services.street.cli", "app"),
     "department": ("services.department.cli", "app"),
     "supervision": ("services.supervision.cli", "app"),

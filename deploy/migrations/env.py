@@ -10,6 +10,7 @@ from sqlalchemy import Connection, MetaData
 
 from services.department.store import metadata as department
 from services.ledger.store import metadata as ledger
+from services.receipts.store import metadata as receipts
 from services.router.store import metadata as router
 from services.runtime.clock import metadata as clock
 from services.runtime.database import connect
@@ -17,7 +18,7 @@ from services.runtime.settings import Settings
 from services.street.store import metadata as street
 from services.supervision.store import metadata as supervision
 
-METADATA: list[MetaData] = [clock, street, router, department, supervision, ledger]
+METADATA: list[MetaData] = [clock, street, router, department, supervision, ledger, receipts]
 SCHEMAS = {each.schema for each in METADATA}
 
 

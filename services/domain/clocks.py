@@ -24,7 +24,7 @@ from services.domain.ladder import Ladder, Step
 from services.domain.story import Story
 from services.domain.working_time import Calendar, Duration
 
-BY_ITSELF = frozenset({"close", "review"})
+BY_ITSELF = frozenset({"close", "review", "reply"})
 """Clocks that end a wait by themselves instead of climbing a ladder."""
 UNTAKEN = frozenset({"decide", "acknowledge", "lead"})
 """Clocks of what nobody has taken on: whose it is isn't decided, or whoever it is hasn't acknowledged it."""
@@ -213,6 +213,8 @@ def fire(story: Story, due: Due) -> None:
         return
     if due.name == "close":
         story.tell(entries.HeldOpen if state.supervised else entries.Closed, **_by_itself(owed))
+    elif due.name == "reply":
+        story.tell(entries.Unreplied, report=state.asked, **_by_itself(owed))
     elif due.name == "review" and isinstance(owed, Obligation):
         # From the review date itself: whoever looks late moves nothing.
         resolve = Duration.parse(owed.policy.durations["resolve"])

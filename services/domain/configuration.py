@@ -102,14 +102,18 @@ _DEFAULT_ROOT: Final = Route(
 )
 
 
+# A policy may leave it out: citizens have as long everywhere unless somebody says otherwise.
+_REPLY: Final = Duration(5, "d")
+
+
 @dataclass(frozen=True, slots=True)
 class StreetPolicy:
     """How long a street has for each of its own acts, and how long a fact waits.
 
     `decide` a report or a declined obligation; `confirm` what was resolved; `answer` the public; `close` after the
     rating window; `approve` an extension or a parking; `lead` of the district, to name who leads what all have
-    declined; `wait` of a fact about something that isn't known yet. In a supervision case, whoever is asked has
-    `explain`, and supervision `judge`.
+    declined; `wait` of a fact about something that isn't known yet; `reply` of a reporter who was asked for more. In a
+    supervision case, whoever is asked has `explain`, and supervision `judge`.
     """
 
     decide: Duration
@@ -121,6 +125,7 @@ class StreetPolicy:
     wait: Duration
     explain: Duration = _TWO_DAYS
     judge: Duration = _TWO_DAYS
+    reply: Duration = _REPLY
 
 
 DEFAULT_STREET_POLICY: Final = StreetPolicy(
@@ -507,7 +512,7 @@ def _warn_of_empty_posts(
 
 
 def _street_policy(place: Place) -> StreetPolicy:
-    keys = place.keys((*_POLICY, *_OF_CASES))
+    keys = place.keys((*_POLICY, *_OF_CASES, "reply"))
     for name in _POLICY:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")

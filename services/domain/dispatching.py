@@ -73,6 +73,20 @@ def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None
     )
 
 
+def send_back(story: Story, owed: Obligation, reason: str) -> None:
+    """Send resolved work back: whoever did it has it in hand still, and is on the spot if they were."""
+    durations = {name: Duration.parse(text) for name, text in owed.policy.durations.items() if name != "acknowledge"}
+    if owed.arrived:
+        durations.pop("arrive", None)
+    story.tell(
+        entries.SentBack,
+        department=owed.department,
+        round=owed.round + 1,
+        reason=reason,
+        deadlines=story.deadlines(owed.department, **durations),
+    )
+
+
 def _stricter(
     story: Story, deadlines: Mapping[str, Duration], limits: Mapping[str, Duration]
 ) -> Mapping[str, Duration]:

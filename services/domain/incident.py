@@ -18,7 +18,7 @@ from schemas.decision import CallKind, Inspected, Request
 from schemas.dispatch import CaseStatus, Role
 from schemas.dispatch import Status as ObligationStatus
 from schemas.incident import Approver, Entry, Policy, Provisional, Status
-from schemas.report import Raised
+from schemas.report import Fault, Proved, Raised
 from schemas.response import Owner
 from services.domain.broken import Broken, climbed
 from services.domain.broken import ended as no_longer_awaited
@@ -129,7 +129,10 @@ class Repeat:
 class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
-    `naming` is the unit that has to name the lead, while the clock `lead` runs.
+    `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
+    the last rating's; `proved` is what was last found of the report; `asked` is the report whose reporter has not
+    replied yet; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`;
+    `holds` is what the last re-inspection found.
     """
 
     id: UUID
@@ -157,6 +160,12 @@ class Incident:
     solved: bool | None = None
     satisfied: bool | None = None
     rated_at: datetime | None = None
+    fault: Fault | None = None
+    proved: Proved | None = None
+    asked: UUID | None = None
+    contacts: int = 0
+    reached_at: datetime | None = None
+    holds: bool | None = None
     waiting: tuple[Waiting, ...] = ()
     # When each version was told that has set a deadline: a rung that would have come before that is passed over.
     set_at: Mapping[int, datetime] = field(default_factory=dict)
@@ -389,8 +398,16 @@ def _sent_back(state: Incident, entry: entries.SentBack, _at: datetime) -> Chang
     return _oblige(state, entry, "*", status="acknowledged", round=entry.round)
 
 
+def _proved(entry: Any) -> Changes:
+    return {"proved": entry.proved} if entry.proved else {}
+
+
+def _verified(_state: Incident, entry: entries.Verified, _at: datetime) -> Changes:
+    return _proved(entry)
+
+
 def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Changes:
-    return _oblige(state, entry, "*", status="confirmed")
+    return {**_oblige(state, entry, "*", status="confirmed"), **_proved(entry)}
 
 
 def _confirmed(state: Incident, entry: entries.Confirmed, at: datetime) -> Changes:
@@ -411,15 +428,37 @@ def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: dateti
 
 
 def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:
-    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at)
+    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, **_proved(entry))
 
 
 def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes:
-    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at)
+    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at, **_proved(entry))
+
+
+def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
+    clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version)
+    return {"asked": entry.report, "clocks": clocks}
+
+
+def _replied(state: Incident, entry: entries.Replied, at: datetime) -> Changes:
+    return {**_unreplied(state, entry, at), "asked": None}
+
+
+def _unreplied(state: Incident, entry: entries.Replied | entries.Unreplied, _at: datetime) -> Changes:
+    return {"clocks": _clocks(state.clocks, "reply", sets={}, since=entry.version)}
+
+
+def _contacted(state: Incident, entry: entries.Contacted, _at: datetime) -> Changes:
+    reached = {"reached_at": entry.contacted_at} if entry.reached else {}
+    return {"contacts": state.contacts + 1, **reached}
 
 
 def _rated(_state: Incident, entry: entries.Rated, at: datetime) -> Changes:
-    return {"solved": entry.solved, "satisfied": entry.satisfied, "rated_at": at}
+    return {"solved": entry.solved, "satisfied": entry.satisfied, "fault": entry.fault, "rated_at": at}
+
+
+def _reinspected(_state: Incident, entry: entries.Reinspected, _at: datetime) -> Changes:
+    return {"holds": entry.holds}
 
 
 def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:
@@ -541,6 +580,7 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.Insisted: _insisted,
         entries.Withdrawn: _withdrawn,
         entries.SentBack: _sent_back,
+        entries.Verified: _verified,
         entries.WorkConfirmed: _work_confirmed,
         entries.Confirmed: _confirmed,
         entries.Returned: _returned,
@@ -548,7 +588,12 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.RepeatAttached: _repeat_attached,
         entries.Refused: _refused,
         entries.Answered: _answered,
+        entries.Asked: _asked,
+        entries.Replied: _replied,
+        entries.Unreplied: _unreplied,
+        entries.Contacted: _contacted,
         entries.Rated: _rated,
+        entries.Reinspected: _reinspected,
         entries.Reopened: _reopened,
         entries.Closed: _closed,
         entries.CaseOpened: _case_opened,

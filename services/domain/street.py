@@ -3,8 +3,9 @@
 What no rule catches waits for an officer, under the deadline that the router keeps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from schemas import answer, decision, report
@@ -31,24 +32,33 @@ def hear_community(
         raise ValueError(f"no street has the community {community}")
     topic = DECISIONS.named(street)
     incident = state.attached_to if state and state.attached_to else key
+    fields = fact.model_dump(exclude_none=True)
     match fact:
         case report.Raised():
             yield from _raised(key, community, street, fact, at, configuration)
         case Recorded():
-            yield topic, key, decision.Inspected(by="rule:inspections", community=community, round=fact)
-        case report.Verified():
-            fields = fact.model_dump(exclude_none=True)
-            yield topic, incident, decision.Verified(by=community, community=community, **fields)
-        case report.Confirmed():
-            yield topic, incident, decision.Confirmed(by=community, community=community, **fact.model_dump())
-        case report.SentBack():
-            yield topic, incident, decision.SentBack(by=community, community=community, **fact.model_dump())
-        case report.Explained():
-            yield topic, incident, decision.Explained(by=community, community=community, **fact.model_dump())
-        case report.Rated():
-            yield topic, incident, decision.Rated(by=community, report=key, **fact.model_dump())
+            yield from _walked(key, community, street, fact)
+        case _ if type(fact) in _OF_INCIDENT:
+            yield topic, incident, _OF_INCIDENT[type(fact)](by=community, community=community, **fields)
+        case _ if type(fact) in _OF_REPORTER:
+            yield topic, incident, _OF_REPORTER[type(fact)](by=community, report=key, **fields)
         case _:
             raise TypeError(f"a community does not say {fact.type}")
+
+
+# What the street passes on as it was said: about the work, and from the reporter of one report.
+_OF_INCIDENT: Mapping[type[Fact], Callable[..., Fact]] = MappingProxyType(
+    {
+        report.Verified: decision.Verified,
+        report.Confirmed: decision.Confirmed,
+        report.SentBack: decision.SentBack,
+        report.Contacted: decision.Contacted,
+        report.Explained: decision.Explained,
+    }
+)
+_OF_REPORTER: Mapping[type[Fact], Callable[..., Fact]] = MappingProxyType(
+    {report.Rated: decision.Rated, report.Replied: decision.Replied}
+)
 
 
 def _raised(
@@ -74,6 +84,15 @@ def call_of(fact: report.Raised) -> CallKind:
     return "emergency" if fact.severity == "critical" else "general"
 
 
+def _walked(key: UUID, community: str, street: str, walked: Recorded) -> Iterator[Said]:
+    """Yield the round itself, and what it found of each report looked at again, which is its own incident's history."""
+    topic = DECISIONS.named(street)
+    yield topic, key, decision.Inspected(by="rule:inspections", community=community, round=walked)
+    for each in walked.rechecks:
+        fields = each.model_dump()
+        yield topic, each.report, decision.Reinspected(by=community, community=community, inspection=key, **fields)
+
+
 def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
     """Yield what the street says about an entry of the history, given the state after it."""
     match entry:
@@ -82,11 +101,16 @@ def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
             asked = answer.ExplanationAsked(turn=entry.turn, reason=entry.reason, due_at=due_at)
             yield ANSWERS.named(after.community), after.id, asked
         case entries.Answered():
-            for said in _everyone(after):
-                yield _given(*said, after, "settled", entry.answer)
+            yield from _give(after, "settled", entry.answer)
         case entries.Refused():
-            for said in _everyone(after):
-                yield _given(*said, after, "refused", entry.reason)
+            yield from _give(after, "refused", entry.reason)
+        case entries.InterimAnswered():
+            yield from _give(after, "interim", entry.answer)
+        case entries.Asked():
+            yield _asked(after, entry)
+        case entries.Reinspected() if after.attached_to:
+            fields = entry.model_dump(include={"community", "inspection", "report", "holds", "note"})
+            yield DECISIONS.named(after.street), after.attached_to, decision.Reinspected(by=entry.by, **fields)
         case entries.RepeatAttached():
             yield DECISIONS.named(after.street), entry.report, decision.Attached(by="rule:repeats", to=after.id)
             if after.status == "answered":
@@ -99,9 +123,23 @@ def _everyone(state: Incident) -> Iterator[tuple[UUID, str]]:
         yield repeat.report, repeat.community
 
 
+def _give(state: Incident, outcome: str, text: str) -> Iterator[Said]:
+    """Yield an answer to everyone who reported it: nothing else of a decision, above all no note, leaves the house."""
+    for reported, community in _everyone(state):
+        yield _given(reported, community, state, outcome, text)
+
+
 def _given(reported: UUID, community: str, state: Incident, outcome: str, text: str) -> Said:
     fact = answer.Given(report=reported, incident=state.id, outcome=outcome, answer=text)  # type: ignore[arg-type]
     return ANSWERS.named(community), reported, fact
+
+
+def _asked(state: Incident, entry: entries.Asked) -> Said:
+    community = next(each for reported, each in _everyone(state) if reported == entry.report)
+    fact = answer.Asked(
+        report=entry.report, incident=state.id, question=entry.question, reply_by=entry.deadlines["reply"]
+    )
+    return ANSWERS.named(community), entry.report, fact
 
 
 def owes(state: Incident) -> tuple[str, datetime] | None:

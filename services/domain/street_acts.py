@@ -13,11 +13,10 @@ from typing import Any
 from schemas import decision
 from schemas import incident as entries
 from schemas.event import LATEST, isoformat
-from services.domain import supervising
-from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch
+from services.domain import answering, supervising
+from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch, send_back
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
-from services.domain.working_time import Duration
 
 
 def decide(story: Story, street: str, fact: Any) -> Verdict:
@@ -154,7 +153,7 @@ def _withdraw(story: Story, state: Incident, fact: decision.Withdrawn) -> Verdic
 def _refuse(story: Story, state: Incident, fact: decision.Refused) -> Verdict:
     if state.status != "received":
         return Refusal(f"an incident that is {state.status} can't be refused any more")
-    story.tell(entries.Refused, reason=fact.reason)
+    story.tell(entries.Refused, reason=fact.reason, proved=fact.proved, note=fact.note)
     return None
 
 
@@ -198,7 +197,7 @@ def _verify(story: Story, state: Incident, fact: decision.Verified) -> Verdict:
         return Refusal(f"the incident belongs to the community {state.community}, not to {fact.community}")
     if not _resolved(state, fact.department):
         return Refusal(f"{fact.department or 'nobody'} has resolved nothing that could be verified")
-    story.tell(entries.Verified, department=fact.department, holds=fact.holds, note=fact.note)
+    story.tell(entries.Verified, department=fact.department, holds=fact.holds, proved=fact.proved, note=fact.note)
     return None
 
 
@@ -210,7 +209,7 @@ def _confirm(story: Story, state: Incident, fact: decision.Confirmed) -> Verdict
     if isinstance(refusal, Refusal):
         return refusal
     for owed in refusal:
-        story.tell_of(entries.WorkConfirmed, owed.department, note=fact.note)
+        story.tell_of(entries.WorkConfirmed, owed.department, proved=fact.proved, note=fact.note)
     _settle(story)
     return None
 
@@ -238,18 +237,7 @@ def _send_back(story: Story, state: Incident, fact: decision.SentBack) -> Verdic
     if isinstance(judged, Refusal):
         return judged
     for owed in judged:
-        durations = {
-            name: Duration.parse(text) for name, text in owed.policy.durations.items() if name != "acknowledge"
-        }
-        if owed.arrived:
-            durations.pop("arrive", None)
-        story.tell(
-            entries.SentBack,
-            department=owed.department,
-            round=owed.round + 1,
-            reason=fact.reason,
-            deadlines=story.deadlines(owed.department, **durations),
-        )
+        send_back(story, owed, fact.reason)
     return None
 
 
@@ -309,47 +297,6 @@ def _pending(story: Story, party: str, fact: Any) -> Refusal | None:
     return Refusal(f"this {fact.request} is approved by the {approver.post} at least, not by {story.by}")
 
 
-# --- answering -------------------------------------------------------------------------------------------------------
-
-
-def _answer(story: Story, state: Incident, fact: decision.Answered) -> Verdict:
-    if state.status != "confirmed":
-        return Refusal(f"an incident that is {state.status} is not ready for the public answer")
-    story.tell(entries.Answered, answer=fact.answer, deadlines=story.deadlines(close=story.configuration.street.close))
-    return None
-
-
-def _rate(story: Story, state: Incident, fact: decision.Rated) -> Verdict:
-    if state.status != "answered" and not _may_object(story, state):
-        return Refusal(f"an incident that is {state.status} is not open for a rating")
-    if fact.report not in {story.incident, *(each.report for each in state.repeats)}:
-        return Refusal(f"the report {fact.report} is not part of the incident")
-    story.tell(entries.Rated, report=fact.report, solved=fact.solved, satisfied=fact.satisfied, note=fact.note)
-    if not fact.solved:
-        _reopen(story, state, fact.note)
-    return None
-
-
-def _may_object(story: Story, state: Incident) -> bool:
-    """Whether the window is open in which the reporter may say that a refusal has solved nothing."""
-    if state.status != "refused" or state.answered_at is None:
-        return False
-    return story.at < story.after(story.configuration.street.close, since=state.answered_at)
-
-
-def _reopen(story: Story, state: Incident, note: str) -> None:
-    """Call again whoever had done it; where nobody had, the street owes the decision once more."""
-    policy = story.configuration.street
-    # A whistle that was never blown has no overall deadline yet.
-    overall = story.deadlines(overall=story.configuration.whistle(state.call).overall) if state.called_at else {}
-    story.tell(entries.Reopened, times=state.reopened + 1, deadlines=overall)
-    done = [each for each in state.obligations.values() if each.status == "confirmed"]
-    for owed in done:
-        redispatch(story, owed, note=note)
-    if not done:
-        story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
-
-
 # --- explaining ------------------------------------------------------------------------------------------------------
 
 
@@ -373,8 +320,7 @@ _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyTy
         decision.SentBack: _send_back,
         decision.Granted: _grant,
         decision.Denied: _deny,
-        decision.Answered: _answer,
-        decision.Rated: _rate,
         decision.Explained: _explain,
+        **answering.ACTS,
     }
 )

@@ -19,7 +19,7 @@ LABELS: Final = ("kind", "category", "severity", "channel", "grid_level", "commu
 NEEDED: Final = ("acknowledge", "resolve")
 # Clocks of the state machine that run against others, or end a wait by themselves.
 _NO_DEADLINES: Final = frozenset(
-    {"decide", "confirm", "approve", "review", "close", "answer", "overall", "lead", "wait", "by-hand"}
+    {"decide", "confirm", "approve", "review", "close", "answer", "overall", "lead", "wait", "reply", "by-hand"}
 )
 _KEYS: Final = ("name", "departments", "matchers", "continue", "always", "deadlines", "ladder", "allow", "routes")
 _MATCHERS: Final = "see https://prometheus.io/docs/alerting/latest/configuration/#matcher"

@@ -85,6 +85,23 @@ def show(
     _run(lambda settings: _show(settings, incident, as_json=as_json))
 
 
+@app.command("rounds")
+def rounds_(
+    inspection: Annotated[
+        str | None, typer.Argument(metavar="ROUND", help="One round, by its id or the beginning of it.")
+    ] = None,
+    *,
+    level: Annotated[int | None, typer.Option("--level", min=1, max=4, help="The latest rounds of a level.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the rounds of inspection (排查) by grid level, or show what became of what each has found."""
+    if inspection and not _PREFIX.fullmatch(inspection):
+        _stop("a round is named by its id, or by the first 4 or more characters of it", BAD_INPUT)
+    if inspection and level:
+        _stop("give a round or a level, not both", BAD_INPUT)
+    _run(lambda settings: _rounds(settings, inspection, level, as_json=as_json))
+
+
 @app.command()
 def rates(
     *,
@@ -415,6 +432,38 @@ async def _rates(settings: Settings, asked: Mapping[str, str], form: Format, out
     else:
         laid = sheets.sheet(data)
         _put(sheets.as_xlsx(laid) if form is Format.xlsx else sheets.as_csv(laid), output)
+
+
+async def _rounds(settings: Settings, inspection: str | None, level: int | None, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.ledger import rounds  # noqa: PLC0415 - as above
+    from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.round_tables import findings_table, levels_table, rounds_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    names = names_of(settings)
+
+    async def look(engine: AsyncEngine) -> tuple[Sequence[Any], Any]:
+        async with engine.connect() as connection:
+            if inspection:
+                found = await rounds.matching(connection, inspection)
+                if len(found) != 1:
+                    many = "no round begins" if not found else "more than one round begins"
+                    _stop(f"{many} with {inspection}", BAD_INPUT)
+                traced = await rounds.findings(connection, found[0]) or []
+                return traced, findings_table(traced, found[0])
+            if level:
+                walked = await rounds.rounds(connection, level)
+                return walked, rounds_table(walked, names)
+            levels = await rounds.by_level(connection)
+            return levels, levels_table(levels)
+
+    rows, table = await _asked(settings, look)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in rows], ensure_ascii=False, default=_written))
+    else:
+        Console(width=width()).print(table)
 
 
 async def _rebuild(settings: Settings) -> None:

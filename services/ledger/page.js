@@ -228,6 +228,39 @@ function history(id) {
       make("p", {}, entry.what)))));
 }
 
+// --- rounds of inspection -----------------------------------------------------------------------------------------
+
+const CAME_TO = [["发现", "found", "found"], ["已整改", "rectified", "rectified"], ["复查合格", "of these held", "reinspected"], ["复查不合格", "did not hold", "failing"], ["不予受理", "refused", "refused"], ["未整改", "still open", "open"]];
+const cameTo = () => CAME_TO.map(([zh, en]) => header(zh, en, "number"));
+const counted = (row) => CAME_TO.map(([, , name]) => number(row[name], name === "open" || name === "failing"));
+/** A line that leads on, by its button or wherever it is clicked. */
+function leading(text, label, go, ...cells) {
+  const button = make("button", { type: "button", class: "id" }, text);
+  button.setAttribute("aria-label", label);
+  const line = make("tr", { class: "open" }, make("td", {}, button), ...cells);
+  line.addEventListener("click", go);
+  return line;
+}
+function byLevel() {
+  const columns = [header("网格", "grid level"), header("次数", "rounds", "number"), ...cameTo()];
+  open(["排查 ", english("rounds of inspection")], "/api/rounds", ({ rows }) => table("排查", columns, rows.map((row) =>
+    leading(`${row.grid_level} 级`, `${row.grid_level} 级 level`, () => ofLevel(row.grid_level), number(row.rounds), ...counted(row)))));
+}
+function ofLevel(level) {
+  const columns = [header("排查", "round"), header("时间", "when"), header("社区", "community"), header("内容", "purpose"), ...cameTo(), header("复查", "looked again", "number")];
+  open([`${level} 级网格排查 `, english(`rounds of grid level ${level}`)], `/api/rounds/levels/${level}`, ({ rows }) => table("排查", columns, rows.map((row) =>
+    leading(row.id.slice(0, 13), "排查 round " + row.id, () => ofRound(row.id), make("td", { class: "when" }, row.inspected_at),
+      make("td", {}, row.community), make("td", {}, row.purpose), ...counted(row), number(row.rechecked)))));
+}
+function ofRound(id) {
+  const columns = [header("事件", "incident"), header("类别", "kind"), header("内容", "what"), header("结果", "what became of it"), header("本次复查", "held then"), header("最近复查", "held last")];
+  const held = (holds) => make("td", { class: holds === false ? "red" : "" }, { true: "到位 holds", false: "不到位 does not hold", null: "" }[holds]);
+  open(["排查 ", english("round"), " " + id], "/api/rounds/" + encodeURIComponent(id), ({ rows }) => table("排查", columns, rows.map((row) =>
+    leading(row.report.slice(0, 13), "经过 history " + row.report, () => history(row.report), make("td", {}, row.kind),
+      make("td", { class: "what" }, row.description), make("td", {}, row.fate), held(row.rechecked), held(row.holds)))));
+}
+$("rounds").addEventListener("click", byLevel);
+
 // --- what is looked for -------------------------------------------------------------------------------------------
 
 const ALL = ["", "全部 all"];

@@ -29,6 +29,7 @@ from services.ledger.lists import Item, Overdue, page
 from services.ledger.names import Names
 from services.ledger.queries import Line
 from services.ledger.rates_page import Counted, rates_answer
+from services.ledger.round_page import round_answers
 from services.ledger.sheets import FIGURES as RATES
 from services.ledger.sheets import GROUPS
 from services.ledger.summary import Counts, Summary, glance
@@ -131,6 +132,7 @@ def make_page(ledger: Ledger, counted: Counted, host: str) -> Starlette:
         "/api/rates": rates_answer(counted),
         "/api/broken": _broken(ledger),
         "/api/incidents/{id:uuid}": _history(ledger),
+        **round_answers(ledger.engine, ledger.names),
         "/healthz": _health(ledger),
     }
     return Starlette(

@@ -46,6 +46,7 @@ from services.ledger.derived import (
     repeats_of,
 )
 from services.ledger.fates import Fates
+from services.ledger.rounds import Rounds
 from services.ledger.wordings import Wordings
 from services.runtime.bulk import Insertion
 from services.runtime.journal import Journal
@@ -279,6 +280,7 @@ class Store:
             broken_of,
             inserting,
         )
+        self.rounds = Rounds(metadata)
         self.fates = Fates(metadata)
         self.wordings = Wordings(metadata, inserting)
         self._insert_entries = inserting(self.entries)
@@ -312,6 +314,8 @@ class Store:
             self.repeats.table,
             self.appraisals.table,
             self.broken.table,
+            self.rounds.findings,
+            self.rounds.rechecks,
             self.fates.table,
             self.wordings.table,
         )
@@ -363,8 +367,9 @@ class Store:
         for child in (self.obligations, self.clocks, self.repeats, self.broken):
             await child.write(connection, changes)
         await self.appraisals.write(connection, changes)
-        opened = (after for before, after in changes.values() if before is None or before.report is None)
+        opened = [after for before, after in changes.values() if before is None or before.report is None]
         await self.wordings.write(connection, opened)
+        await self.rounds.write_linked(connection, opened)
         # Last, since repeats are settled from all the others, and wait for others who do the same.
         await self.fates.write(connection, changes)
 
@@ -402,6 +407,9 @@ class Store:
             if isinstance(walked := book.walked, Walked)
         ]
         await self._insert_inspections.write(connection, rows)
+        await self.rounds.write(
+            connection, [(book.state.id, walked.entry) for book in books if isinstance(walked := book.walked, Walked)]
+        )
 
     async def _write_noticed(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
         rows = [

@@ -49,6 +49,7 @@ DEADLINES: Final[Mapping[str, Both]] = MappingProxyType(
         "lead": ("指定主办", "name the lead"),
         "review": ("复查", "review"),
         "close": ("结案", "close"),
+        "reply": ("群众补充", "reply"),
         "explain": ("书面说明", "explain"),
         "judge": ("审核说明", "judge"),
     }
@@ -146,7 +147,13 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "repeat_attached": ("并入重复上报", "repeat attached"),
         "refused": ("不予受理", "refused"),
         "answered": ("答复（回音）", "answered"),
+        "interim_answered": ("阶段性答复", "interim answer"),
+        "asked": ("请群众补充", "reporter asked"),
+        "replied": ("群众补充", "reporter replied"),
+        "unreplied": ("逾期未补充", "no reply in time"),
+        "contacted": ("联系群众", "citizen contacted"),
         "rated": ("评价", "rated"),
+        "reinspected": ("复查", "re-inspected"),
         "reopened": ("重办", "reopened"),
         "closed": ("结案", "closed"),
         "reminded": ("催办", "reminded"),
@@ -170,6 +177,31 @@ _CALLS: Final[Mapping[str, Both]] = MappingProxyType(
         "enforcement": ("综合执法哨", "enforcement call"),
         "emergency": ("应急处置哨", "emergency call"),
     }
+)
+_PROVED: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "true": ("属实", "proved true"),
+        "not-true": ("不属实", "proved not true"),
+        "unclear": ("无法核实", "could not be established"),
+    }
+)
+_CHANNELS: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        "phone": ("电话", "phone"),
+        "visit": ("上门", "visit"),
+        "message": ("短信", "message"),
+        "letter": ("书面", "letter"),
+        "online": ("网络", "online"),
+    }
+)
+_FAULTS: Final[Mapping[str, Both]] = MappingProxyType(
+    {"handler": ("经办原因", "the handler's fault"), "other": ("其他原因", "other reasons")}
+)
+FINDINGS: Final[Mapping[str, Both]] = MappingProxyType(
+    {"rectified": ("已整改", "rectified"), "refused": ("不予受理", "refused"), "open": ("未整改", "still open")}
+)
+PURPOSES: Final[Mapping[str, Both]] = MappingProxyType(
+    {"safety": ("安全隐患", "safety"), "disputes": ("矛盾纠纷", "disputes")}
 )
 _ROLES: Final[Mapping[str, Both]] = MappingProxyType({"lead": ("主办", "lead"), "support": ("协办", "support")})
 # What a report says is shown on terminals and pages: no control characters, and nothing that turns text around.
@@ -226,8 +258,14 @@ def told(line: Line, names: Names) -> str:
 
 
 def _common(data: Data, names: Names) -> list[str]:
-    """Return what many entries have: reason, note, answer, and the deadlines they set."""
-    texts = [str(data[key]) for key in ("reason", "note", "answer", "explanation") if data.get(key)]
+    """Return what many entries have: whether it proved true, reason, note, answer, and the deadlines they set."""
+    texts = [both(_PROVED, data["proved"])] if data.get("proved") else []
+    texts += [str(data[key]) for key in ("question", "reply", "reason", "explanation") if data.get(key)]
+    if data.get("note"):
+        # Beside words for the reporter, whatever else is said is internal.
+        internal = data.get("answer") or data.get("reason")
+        texts.append(f"内部 internal: {data['note']}" if internal else str(data["note"]))
+    texts += [str(data["answer"])] if data.get("answer") else []
     provisional = data.get("provisional") or {}
     limits = [
         f"{both(DEADLINES, name)} ≤ {names.local(datetime.fromisoformat(due_at))}"
@@ -309,12 +347,27 @@ def _to(data: Data) -> str:
 
 
 def _verified(data: Data, names: Names) -> list[str]:
-    return [_department(data, names), "属实 holds" if data["holds"] else "不属实 does not hold"]
+    return [_department(data, names), _holds(data)]
+
+
+def _holds(data: Data) -> str:
+    return "到位 holds" if data["holds"] else "不到位 does not hold"
 
 
 def _rated(data: Data, _names: Names) -> list[str]:
     solved = "已解决 solved" if data["solved"] else "未解决 not solved"
-    return [solved, "满意 satisfied" if data["satisfied"] else "不满意 not satisfied"]
+    fault = both(_FAULTS, data["fault"]) if data.get("fault") else ""
+    return [solved, "满意 satisfied" if data["satisfied"] else "不满意 not satisfied", fault]
+
+
+def _contacted(data: Data, names: Names) -> list[str]:
+    by = names.unit(data["community"]) if data.get("community") else ""
+    reached = "已联系上 reached" if data["reached"] else "未联系上 not reached"
+    return [by, both(_CHANNELS, data["channel"]), _instant(data["contacted_at"], names), reached]
+
+
+def _reinspected(data: Data, names: Names) -> list[str]:
+    return [names.unit(data["community"]), _holds(data), f"← {data['inspection']}"]
 
 
 def _reminded_by_hand(data: Data, names: Names) -> list[str]:
@@ -343,6 +396,8 @@ _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyTyp
         "escalated": _reminded,
         "verified": _verified,
         "rated": _rated,
+        "contacted": _contacted,
+        "reinspected": _reinspected,
         "attached": lambda data, _names: [f"→ {data['to']}"],
         "repeat_attached": lambda data, names: [f"← {data['report']}", names.unit(data["community"])],
         "reopened": lambda data, _names: [f"第 {data['times']} 次 time {data['times']}"],

@@ -15,7 +15,7 @@ import structlog
 from services.local.errors import LocalError
 from services.local.process import on_leash, telling_line, turn_over
 
-ROOMS = ("publisher", "street", "router", "department", "supervision", "ledger", "monitor")
+ROOMS = ("publisher", "street", "router", "department", "supervision", "ledger", "receipts", "monitor")
 STOP_LIMIT_S = 20.0
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """How long a room that died is left before it is started again; then the last one, until it has lived for a minute."""

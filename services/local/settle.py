@@ -13,7 +13,7 @@ from services.local.errors import LocalError
 from services.monitor.client import BrokerView, NoAnswer
 from services.monitor.lag import is_drained
 
-GROUPS = ("street", "router", "department", "supervision", "ledger")
+GROUPS = ("street", "router", "department", "supervision", "ledger", "receipts")
 LIMIT_S = 120.0
 LOOK_EVERY_S = 0.05
 

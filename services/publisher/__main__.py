@@ -17,6 +17,7 @@ from services.publisher.intake import intake
 from services.publisher.outbox import Drained, Outbox
 from services.publisher.settings import PublisherSettings
 from services.runtime.log import configure, get
+from services.runtime.secret import NoKeyError, receipt_key
 from services.runtime.settings import Settings
 
 LOOK_EVERY_S = 1.0
@@ -71,7 +72,11 @@ def _bind(host: str, port: int) -> socket.socket:
 async def run(settings: Settings, own: PublisherSettings) -> int:
     """Work until told to stop; the exit status is 1 when the port is taken or something failed."""
     try:
+        key = receipt_key(settings, make=True)
         listening = _bind(own.host, own.port)
+    except NoKeyError as error:
+        log.critical(str(error))
+        return 1
     except OSError as error:
         why = "is taken" if error.errno == errno.EADDRINUSE else f"can't be opened ({error.strerror})"
         sentence = f"the port {own.port} of {own.host} {why}: set WHISTLE_PUBLISHER__PORT to another one"
@@ -79,7 +84,7 @@ async def run(settings: Settings, own: PublisherSettings) -> int:
         return 1
     with listening:
         async with Outbox("room", settings, own) as outbox:
-            config = uvicorn.Config(intake(outbox, settings), log_config=None, access_log=False, lifespan="off")
+            config = uvicorn.Config(intake(outbox, settings, key), log_config=None, access_log=False, lifespan="off")
             # Whoever posts is answered within that time, or posts again: an id makes it the same report.
             config.timeout_graceful_shutdown = 10
             server = _Server(config)

@@ -42,6 +42,9 @@ def publish(  # noqa: PLR0913, PLR0917 - one flag for each field
     found: Annotated[list[str] | None, typer.Option(help="A report the round gave rise to; may be repeated")] = None,
     note: Annotated[str | None, typer.Option(help="A remark on the round")] = None,
     id: Annotated[str | None, typer.Option(help="A UUID; derived from the content, if left out")] = None,  # noqa: A002 - the flag's name
+    receipts: Annotated[
+        Path | None, typer.Option(help="With --file: a new file for each report's id and receipt, as CSV.")
+    ] = None,
     flush: Annotated[bool, typer.Option("--flush", help="Send what waits in the spool, and nothing else.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
@@ -52,7 +55,8 @@ def publish(  # noqa: PLR0913, PLR0917 - one flag for each field
 
     A CSV file begins with a header naming any of: id, community, kind, category, severity, description, address,
     estate, latitude, longitude, channel, grid_level, happened_at, reporter, links, purpose, inspected_at, found,
-    note, at. Links are written rel=href with spaces between them. A line with a purpose is a round of inspection.
+    rechecks, note, at. Links are written rel=href, and rechecks id=holds or id=fails, with spaces between them. A line
+    with a purpose is a round of inspection.
     """
     # Here, so that `whistle --help` needn't import a Kafka client.
     from services.publisher import commands  # noqa: PLC0415
@@ -66,12 +70,15 @@ def publish(  # noqa: PLR0913, PLR0917 - one flag for each field
     given = {name: value for name, value in fields.items() if value not in (None, [])}
     if (file is not None) + flush + bool(given) != 1:
         raise typer.BadParameter("give one of these: the flags of one report (--kind and so on), --file, or --flush")
+    if receipts is not None and file is None:
+        raise typer.BadParameter("--receipts goes with --file: the receipt of a single report is printed")
     # The client library writes several lines for each try to connect; one sentence of ours says the same.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if flush:
         status = commands.flush(json=json)
     elif file is not None:
-        status = commands.publish_file(None if file == "-" else Path(file), community, json=json)
+        path = None if file == "-" else Path(file)
+        status = commands.publish_file(path, community, json=json, receipts=receipts)
     else:
         status = commands.publish_one(given, community, json=json)
     sys.exit(status)

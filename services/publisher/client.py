@@ -13,12 +13,26 @@ from uuid_utils.compat import uuid7
 
 from schemas.event import Event, Fact
 from schemas.inspection import Recorded
-from schemas.report import Confirmed, Explained, Raised, Rated, SentBack, Verified
+from schemas.report import (
+    Confirmed,
+    ContactChannel,
+    Contacted,
+    Explained,
+    Fault,
+    Proved,
+    Raised,
+    Rated,
+    Replied,
+    SentBack,
+    Verified,
+)
+from services.domain.receipts import receipt_of
 from services.publisher.communities import judge_community, known_communities
 from services.publisher.letters import Letter, RejectedError, act_event, judge_time, letter, open_event
 from services.publisher.outbox import Outbox, Sent
 from services.publisher.settings import PublisherSettings
 from services.publisher.spool import NotKeptError
+from services.runtime.secret import receipt_key
 from services.runtime.settings import Settings
 
 __all__ = ["NotKeptError", "Publisher", "Receipt", "RejectedError"]
@@ -84,18 +98,27 @@ class Publisher:
         *,
         holds: bool,
         department: str | None = None,
+        proved: Proved | None = None,
         note: str = "",
         act: str | None = None,
         at: datetime | None = None,
     ) -> Receipt:
-        """Say whether what a department did holds on the spot."""
-        return await self._act(report, Verified(holds=holds, department=department, note=note), act, at)
+        """Say whether what a department did holds on the spot, and whether the report proved true."""
+        fact = Verified(holds=holds, department=department, proved=proved, note=note)
+        return await self._act(report, fact, act, at)
 
     async def confirm(
-        self, report: UUID, department: str, *, note: str = "", act: str | None = None, at: datetime | None = None
+        self,
+        report: UUID,
+        department: str,
+        *,
+        proved: Proved | None = None,
+        note: str = "",
+        act: str | None = None,
+        at: datetime | None = None,
     ) -> Receipt:
         """Confirm the work of a section of the street."""
-        return await self._act(report, Confirmed(department=department, note=note), act, at)
+        return await self._act(report, Confirmed(department=department, proved=proved, note=note), act, at)
 
     async def send_back(
         self, report: UUID, department: str, *, reason: str, act: str | None = None, at: datetime | None = None
@@ -109,12 +132,41 @@ class Publisher:
         *,
         solved: bool,
         satisfied: bool,
+        fault: Fault | None = None,
         note: str = "",
         act: str | None = None,
         at: datetime | None = None,
     ) -> Receipt:
         """Pass on how the reporter rates the answer."""
-        return await self._act(report, Rated(solved=solved, satisfied=satisfied, note=note), act, at)
+        fact = Rated(solved=solved, satisfied=satisfied, fault=fault, note=note)
+        return await self._act(report, fact, act, at)
+
+    async def reply(self, report: UUID, reply: str, *, act: str | None = None, at: datetime | None = None) -> Receipt:
+        """Pass on what the reporter replies to the street's question."""
+        return await self._act(report, Replied(reply=reply), act, at)
+
+    async def contacted(
+        self,
+        report: UUID,
+        channel: ContactChannel,
+        *,
+        reached: bool,
+        contacted_at: datetime | None = None,
+        act: str | None = None,
+        at: datetime | None = None,
+    ) -> Receipt:
+        """Say that the reporter was contacted, or that it was tried."""
+        fact = Contacted(channel=channel, reached=reached, contacted_at=contacted_at)
+        return await self._act(report, fact, act, at)
+
+    def receipt(self, report: UUID) -> str:
+        """Return the receipt with which the report's reporter reads the answer; it is for nobody else.
+
+        Raises:
+            NoKeyError: this machine has no key of the receipts, and none can be made.
+
+        """
+        return receipt_of(receipt_key(self._settings, make=True), self.community, report)
 
     async def explain(
         self, report: UUID, explanation: str, *, act: str | None = None, at: datetime | None = None

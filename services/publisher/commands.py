@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import json as jsonlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,11 +19,14 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from schemas.report import Raised
+from services.domain.receipts import receipt_of
 from services.publisher.communities import judge_community, known_communities
 from services.publisher.letters import Letter, is_code, judge_time, letter, open_event
 from services.publisher.outbox import Drained, Outbox, Sent
 from services.publisher.reading import MAX_LINE_BYTES, Fault, Line, read_fields, read_lines
 from services.publisher.spool import NotKeptError
+from services.runtime.secret import NoKeyError, receipt_key
 from services.runtime.settings import Settings
 
 MOST_NAMED = 5
@@ -30,9 +35,13 @@ MOST_NAMED = 5
 
 @dataclass
 class Post:
-    """What a file came to: letters to send, and how many lines were refused or said again what another had said."""
+    """What a file came to: letters to send, and how many lines were refused or said again what another had said.
+
+    `reports` are those of the letters that have a reporter, as (community, id).
+    """
 
     letters: list[Letter] = field(default_factory=list)
+    reports: list[tuple[str, UUID]] = field(default_factory=list)
     bad: int = 0
     repeated: int = 0
 
@@ -65,11 +74,24 @@ def publish_one(fields: Mapping[str, Any], community: str | None, *, json: bool)
         return _fail(str(refusal))
     if post.bad:
         return 1
-    return _send(post, settings, json=json, alone=True)
+    found = _receipts(settings, post)
+    return _send(post, settings, json=json, alone=True, receipt=found[0] if found else None)
 
 
-def publish_file(path: Path | None, community: str | None, *, json: bool) -> int:
-    """Publish every line of a file, or of standard input, and print how many."""
+def _receipts(settings: Settings, post: Post) -> list[str]:
+    """Return the receipts of the reports, in their order; without a key the reports are sent all the same."""
+    if not post.reports:
+        return []
+    try:
+        key = receipt_key(settings, make=True)
+    except NoKeyError as error:
+        _say(f"{error}; the reports have no receipts.")
+        return []
+    return [receipt_of(key, community, report) for community, report in post.reports]
+
+
+def publish_file(path: Path | None, community: str | None, *, json: bool, receipts: Path | None = None) -> int:
+    """Publish every line of a file, or of standard input, and print how many; write the receipts into another file."""
     settings = Settings.load()
     post = Post()
     name = str(path or "standard input")
@@ -82,7 +104,20 @@ def publish_file(path: Path | None, community: str | None, *, json: bool) -> int
         return _fail(f"{name} can't be read ({error.strerror}): nothing was sent")
     except Refused as refusal:
         return _fail(str(refusal))
-    return _send(post, settings, json=json, alone=False)
+    status = _send(post, settings, json=json, alone=False)
+    return status if receipts is None else max(status, _write_receipts(receipts, settings, post))
+
+
+def _write_receipts(path: Path, settings: Settings, post: Post) -> int:
+    """Write each report's id and receipt into a new file that only its owner reads."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["id", "receipt"])
+            rows.writerows(zip((report for _, report in post.reports), _receipts(settings, post), strict=False))
+    except OSError as error:
+        return _fail(f"{path} can't be written ({error.strerror}): `whistle community receipt` prints each receipt")
+    return 0
 
 
 def flush(*, json: bool) -> int:
@@ -175,6 +210,8 @@ def _put(post: Post, name: str, line: Line, code: str, seen: dict[UUID, tuple[in
     number, before = seen.setdefault(event.subject, (line.number, content))
     if number == line.number:
         post.letters.append(letter(code, event))
+        if isinstance(line.fact, Raised):
+            post.reports.append((code, event.subject))
     elif before == content:
         post.repeated += 1
     else:
@@ -197,7 +234,7 @@ def _tell_unknown(unknown: Mapping[str, list[int]], known: Collection[str] | Non
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
-def _send(post: Post, settings: Settings, *, json: bool, alone: bool) -> int:
+def _send(post: Post, settings: Settings, *, json: bool, alone: bool, receipt: str | None = None) -> int:
     try:
         sent = asyncio.run(_deliver(post, settings, alone=alone))
     except (Refused, NotKeptError) as error:
@@ -212,7 +249,9 @@ def _send(post: Post, settings: Settings, *, json: bool, alone: bool) -> int:
         _say(f"{post.bad} {'line was' if post.bad == 1 else 'lines were'} refused.")
     text = str(post.letters[0].subject) if alone else _sum_up(sent, post)
     figures = {"sent": sent.taken, "spooled": sent.spooled, "bad": post.bad, "repeated": post.repeated}
-    _print(json, text, **figures, **({"id": text} if alone else {}))
+    if receipt and not json:
+        _say(f"the reporter reads the answer with the receipt {receipt}")
+    _print(json, text, **figures, **({"id": text} if alone else {}), **({"receipt": receipt} if receipt else {}))
     return int(post.bad > 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import tzinfo
 from uuid import UUID
 
@@ -11,19 +11,22 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
-from schemas.answer import ExplanationAsked, Given
+from schemas.answer import Asked, ExplanationAsked, Given
 from schemas.event import Event, InvalidEventError, dump, explain, parse
-from schemas.report import Confirmed, Explained, Rated, SentBack, Verified
+from schemas.inspection import Recorded
+from schemas.report import Confirmed, Contacted, Explained, Rated, Replied, SentBack, Verified
 from schemas.topics import ANSWERS
 from services.configured import load_or_stop
 from services.domain.configuration import Configuration
+from services.domain.receipts import receipt_of
 from services.publisher.client import NotKeptError, Publisher, Receipt, RejectedError
 from services.publisher.communities import judge_community
 from services.runtime.kafka import METADATA_MAX_AGE_MS
+from services.runtime.secret import NoKeyError, receipt_key
 from services.runtime.settings import Settings
 from services.runtime.terminal import BAD_INPUT, local, plain, stop, whole_id
 
-Act = Verified | Confirmed | SentBack | Rated | Explained
+Act = Verified | Confirmed | SentBack | Rated | Replied | Contacted | Explained
 POLL_MS = 200
 _FACTS = {fact.type: fact for fact in ANSWERS.facts}
 
@@ -36,9 +39,39 @@ async def act(settings: Settings, community: str, asked: str, kind: type[Act], f
         fact = kind.model_validate(fields)
     except ValidationError as error:
         stop(f"{explain(error)}.", BAD_INPUT)
+    receipt = await _spoken(settings, community, lambda publisher: _say(publisher, report, fact))
+    said = "is kept to be said" if receipt.spooled else "is said"
+    typer.echo(
+        f"{fact.type} about {report} {said} (event {receipt.event.id}); `whistle ledger show {report}` tells more."
+    )
+
+
+async def walk(settings: Settings, community: str, fields: Mapping[str, object]) -> None:
+    """Record a round of inspection that has looked again at what earlier reports were about."""
+    _known(settings, community)
+    try:
+        walked = Recorded.model_validate(fields)
+    except ValidationError as error:
+        stop(f"{explain(error)}.", BAD_INPUT)
+    receipt = await _spoken(settings, community, lambda publisher: publisher.inspection(walked))
+    typer.echo(f"{receipt.id}")
+
+
+def show_receipt(settings: Settings, community: str, asked: str) -> None:
+    """Print the receipt of a report."""
+    _known(settings, community)
+    report = _whole(asked)
+    try:
+        typer.echo(receipt_of(receipt_key(settings), community, report))
+    except NoKeyError as error:
+        stop(f"{error}.")
+
+
+async def _spoken(settings: Settings, community: str, speak: Callable[[Publisher], Awaitable[Receipt]]) -> Receipt:
+    """Say something with the community's voice; what only waits on disk is told."""
     try:
         async with Publisher(community, settings) as publisher:
-            receipt = await _say(publisher, report, fact)
+            receipt = await speak(publisher)
     except RejectedError as error:
         stop(f"{error}.", BAD_INPUT)
     except NotKeptError as error:
@@ -49,24 +82,30 @@ async def act(settings: Settings, community: str, asked: str, kind: type[Act], f
             "--flush` or the publisher's process sends what waits.",
             err=True,
         )
-    said = "is kept to be said" if receipt.spooled else "is said"
-    typer.echo(
-        f"{fact.type} about {report} {said} (event {receipt.event.id}); `whistle ledger show {report}` tells more."
-    )
+    return receipt
 
 
 async def _say(publisher: Publisher, report: UUID, fact: Act) -> Receipt:
     match fact:
         case Verified():
-            return await publisher.verify(report, holds=fact.holds, department=fact.department, note=fact.note)
+            saying = publisher.verify(
+                report, holds=fact.holds, department=fact.department, proved=fact.proved, note=fact.note
+            )
         case Confirmed():
-            return await publisher.confirm(report, fact.department, note=fact.note)
+            saying = publisher.confirm(report, fact.department, proved=fact.proved, note=fact.note)
         case SentBack():
-            return await publisher.send_back(report, fact.department, reason=fact.reason)
+            saying = publisher.send_back(report, fact.department, reason=fact.reason)
         case Rated():
-            return await publisher.rate(report, solved=fact.solved, satisfied=fact.satisfied, note=fact.note)
-        case Explained():
-            return await publisher.explain(report, fact.explanation)
+            saying = publisher.rate(
+                report, solved=fact.solved, satisfied=fact.satisfied, fault=fact.fault, note=fact.note
+            )
+        case Replied():
+            saying = publisher.reply(report, fact.reply)
+        case Contacted():
+            saying = publisher.contacted(report, fact.channel, reached=fact.reached, contacted_at=fact.contacted_at)
+        case _:
+            saying = publisher.explain(report, fact.explanation)
+    return await saying
 
 
 async def show_answers(settings: Settings, community: str, *, watch: bool, as_json: bool) -> None:
@@ -138,11 +177,15 @@ def _line(event: Event, zone: tzinfo) -> str:
     if isinstance(event.data, ExplanationAsked):
         until = local(event.data.due_at, zone)
         return f"{local(event.time, zone)}  explain  {event.subject}  by {until}: {_one_line(event.data.reason)}"
-    if not isinstance(event.data, Given):
-        raise TypeError(f"{event.data.type} does not belong on this topic")
-    given = event.data
-    attached = "" if given.incident == given.report else f"  (with {given.incident})"
-    return f"{local(event.time, zone)}  {given.outcome:7}  {given.report}{attached}  {_one_line(given.answer)}"
+    told = event.data
+    if isinstance(told, Given):
+        what, text = str(told.outcome), told.answer
+    elif isinstance(told, Asked):
+        what, text = "asked", f"{told.question} (→ {local(told.reply_by, zone)})"
+    else:
+        raise TypeError(f"{told.type} does not belong on this topic")
+    attached = "" if told.incident == told.report else f"  (with {told.incident})"
+    return f"{local(event.time, zone)}  {what:7}  {told.report}{attached}  {_one_line(text)}"
 
 
 def _one_line(text: str) -> str:

@@ -1,7 +1,7 @@
 """HTTP on this machine: `POST /communities/{code}/reports` takes one report, or one inspection, as JSON.
 
-202 with its id when Kafka or the spool has it on disk; 422 with a sentence when it can never be said; 413 and 415 for
-what is too long or no JSON; 503 when the disk is full and Kafka away: send it again later.
+202 with its id, and a report's receipt, when Kafka or the spool has it on disk; 422 with a sentence when it can never
+be said; 413 and 415 for what is too long or no JSON; 503 when the disk is full and Kafka away: send it again later.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from schemas.event import Event
+from schemas.report import Raised
+from services.domain.receipts import receipt_of
 from services.publisher.communities import Communities
-from services.publisher.letters import Letter, judge_time, letter, open_event
+from services.publisher.letters import judge_time, letter, open_event
 from services.publisher.outbox import Outbox
 from services.publisher.reading import MAX_LINE_BYTES, Fault, Line, read_fields
 from services.publisher.spool import NotKeptError
@@ -33,28 +36,34 @@ class _Refusal(Exception):
         self.status = status
 
 
-def intake(outbox: Outbox, settings: Settings) -> Starlette:
-    """Return the application; a new community is known as soon as the directory has it."""
+def intake(outbox: Outbox, settings: Settings, key: bytes) -> Starlette:
+    """Return the application; a new community is known as soon as the directory has it.
+
+    `key` makes the receipts, which are told to who posts and to nobody else: no log has them.
+    """
     communities = Communities(settings)
 
     async def take(request: Request) -> Response:
         community = request.path_params["code"]
         try:
-            taken = await _open(request, community, communities)
-            sent = await outbox.send([taken])
+            event = await _open(request, community, communities)
+            sent = await outbox.send([letter(community, event)])
         except _Refusal as refusal:
             return _refuse(refusal.status, str(refusal))
         except NotKeptError as error:
             log.exception("a report could not be kept", community=community)
             return _refuse(503, str(error))
         kept = "spool" if sent.spooled else "kafka"
-        log.info("a report came in", incident=str(taken.subject), community=community, kept=kept)
-        return JSONResponse({"id": str(taken.subject), "kept": kept}, status_code=202)
+        log.info("a report came in", incident=str(event.subject), community=community, kept=kept)
+        told = {"id": str(event.subject), "kept": kept}
+        if isinstance(event.data, Raised):
+            told["receipt"] = receipt_of(key, community, event.subject)
+        return JSONResponse(told, status_code=202)
 
     return Starlette(routes=[Route("/communities/{code}/reports", take, methods=["POST"])])
 
 
-async def _open(request: Request, community: str, communities: Communities) -> Letter:
+async def _open(request: Request, community: str, communities: Communities) -> Event:
     """Read and judge what was posted."""
     if problem := await communities.judge(community):
         raise _Refusal(422, problem)
@@ -67,7 +76,7 @@ async def _open(request: Request, community: str, communities: Communities) -> L
     now = datetime.now(UTC)
     if problem := judge_time(line.fact, now):
         raise _Refusal(422, problem)
-    return letter(community, open_event(community, line.fact, id=line.id, at=line.at or now))
+    return open_event(community, line.fact, id=line.id, at=line.at or now)
 
 
 async def _body(request: Request) -> bytes:

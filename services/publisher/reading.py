@@ -3,8 +3,8 @@
 A line is a report, or an inspection where it has `purpose` or `inspected_at`. Both may have `id` (a UUID; without one,
 it is derived from the content), `community` (goes before the sender's) and `at` (when it was said; now by default).
 In JSON the place is an object `place`, or its four fields stand beside the others. CSV has a header with any of
-`COLUMNS`, in any order; an empty cell is an absent value; `links` are `rel=href`, and `found` are ids, with spaces
-between them.
+`COLUMNS`, in any order; an empty cell is an absent value; `links` are `rel=href`, `found` are ids, and `rechecks` are
+`id=holds` or `id=fails`, with spaces between them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ MAX_LINE_BYTES = 256 * 1024
 """The longest valid line has a thousand ids, or twenty long links and a long description."""
 COLUMNS = (
     "id", "community", "kind", "category", "severity", "description", "address", "estate", "latitude", "longitude",
-    "channel", "grid_level", "happened_at", "reporter", "links", "purpose", "inspected_at", "found", "note", "at",
+    "channel", "grid_level", "happened_at", "reporter", "links", "purpose", "inspected_at", "found", "rechecks", "note",
+    "at",
 )  # fmt: skip
 _PLACE = tuple(Place.model_fields)
 _HEAD = ("id", "community", "at")
@@ -164,6 +165,17 @@ def _links(text: str) -> list[dict[str, str]]:
     return found
 
 
+def _rechecks(text: str) -> list[dict[str, object]]:
+    results = {"holds": True, "fails": False}
+    found: list[dict[str, object]] = []
+    for each in text.split():
+        report, _, result = each.partition("=")
+        if result not in results:
+            raise ValueError("is written id=holds or id=fails, with spaces between them")
+        found.append({"report": report, "holds": results[result]})
+    return found
+
+
 def _whole(text: str) -> int:
     if not text.isdecimal() or not text.isascii():
         raise ValueError(f"{text[:100]!r} is no whole number")
@@ -183,6 +195,7 @@ _CELLS: Mapping[str, Callable[[str], object]] = {
     "grid_level": _whole,
     "links": _links,
     "found": str.split,
+    "rechecks": _rechecks,
 }
 
 

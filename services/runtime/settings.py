@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     config: Path = Path("deploy/config")
     home: Path = HOME
     spool: Path | None = None
+    receipt_key: SecretStr | None = None
+    receipt_key_file: Path | None = None
     instance: str = Field(
         default_factory=gethostname,
         pattern=r"^[A-Za-z0-9._-]+$",

@@ -21,6 +21,10 @@ Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's i
 Department = Annotated[str, typer.Option("--department", help="The code of the department it is about.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; whoever it concerns reads it.")]
 Note = Annotated[str, typer.Option("--note", help="A remark, for the history.")]
+Proved = Annotated[
+    str | None, typer.Option("--proved", help="Whether the report proved true: true, not-true or unclear.")
+]
+Internal = Annotated[str, typer.Option("--note", help="Internal: the reporter never reads it.")]
 Json = Annotated[bool, typer.Option("--json", help="One array on one line.")]
 
 
@@ -109,11 +113,13 @@ def attach(
 
 
 @app.command()
-def refuse(incident: Which, *, street: As, reason: Reason, by: By = "officer") -> None:
+def refuse(
+    incident: Which, *, street: As, reason: Reason, proved: Proved = None, note: Internal = "", by: By = "officer"
+) -> None:
     """Don't take a matter on; the reporter is answered with the reason."""
     from schemas import decision
 
-    _say(street, incident, decision.Refused, {"by": by, "reason": reason})
+    _say(street, incident, decision.Refused, {"by": by, "reason": reason, "proved": proved, "note": note})
 
 
 @app.command()
@@ -130,13 +136,15 @@ def confirm(
     *,
     street: As,
     department: Annotated[str | None, typer.Option("--department", help="Only this one's work; else all.")] = None,
+    proved: Proved = None,
     note: Note = "",
     by: By = "officer",
 ) -> None:
     """Confirm what departments have resolved (确认)."""
     from schemas import decision
 
-    _say(street, incident, decision.Confirmed, {"by": by, "department": department, "note": note})
+    fields = {"by": by, "department": department, "proved": proved, "note": note}
+    _say(street, incident, decision.Confirmed, fields)
 
 
 @app.command("send-back")
@@ -195,12 +203,62 @@ def answer(
     *,
     street: As,
     text: Annotated[str, typer.Option("--answer", help="The public answer, as the reporter reads it.")],
+    proved: Proved = None,
+    note: Internal = "",
     by: By = "officer",
 ) -> None:
     """Give the public answer (答复); everyone who reported it gets it."""
     from schemas import decision
 
-    _say(street, incident, decision.Answered, {"by": by, "answer": text})
+    _say(street, incident, decision.Answered, {"by": by, "answer": text, "proved": proved, "note": note})
+
+
+@app.command()
+def interim(
+    incident: Which,
+    *,
+    street: As,
+    text: Annotated[str, typer.Option("--answer", help="How far it is, as the reporter reads it.")],
+    by: By = "officer",
+) -> None:
+    """Tell the reporters how far it is (阶段性答复); no deadline moves."""
+    from schemas import decision
+
+    _say(street, incident, decision.InterimAnswered, {"by": by, "answer": text})
+
+
+@app.command()
+def ask(
+    incident: Which,
+    *,
+    street: As,
+    question: Annotated[str, typer.Option("--question", help="What the reporter is asked.")],
+    report: Annotated[
+        str | None, typer.Option("--report", help="The report of whom to ask; the incident's own, if left out.")
+    ] = None,
+    by: By = "officer",
+) -> None:
+    """Ask the reporter for more (补充情况); no deadline of anybody's moves."""
+    from schemas import decision
+
+    _say(street, incident, decision.Asked, {"by": by, "question": question, "report": report})
+
+
+@app.command()
+def contacted(
+    incident: Which,
+    *,
+    street: As,
+    channel: Annotated[str, typer.Option("--channel", help="phone, visit, message, letter or online")],
+    reached: Annotated[bool, typer.Option("--reached/--not-reached", help="Whether the citizen was reached.")],
+    at: Annotated[str | None, typer.Option("--at", help="When: ISO 8601 with offset; now, if left out.")] = None,
+    by: By = "officer",
+) -> None:
+    """Say when and how the citizen was contacted (联系群众), or that it was tried."""
+    from schemas import decision
+
+    fields = {"by": by, "channel": channel, "reached": reached, "contacted_at": at}
+    _say(street, incident, decision.Contacted, fields)
 
 
 @app.command()

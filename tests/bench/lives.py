@@ -106,12 +106,13 @@ async def house(stand: Stage) -> AsyncIterator[House]:
     ports = {
         "WHISTLE_PAGE_PORT": str(free_port(None)),
         "WHISTLE_PUBLISHER__PORT": str(free_port(None)),
+        "WHISTLE_RECEIPTS_PORT": str(free_port(None)),
         "WHISTLE_METRICS_PORT": str(free_port(None)),
     }
     async with AsyncExitStack() as stack:
         for name in ("street", "router"):
             made.rooms[name] = stand.program("tests.bench.room", name, **ports)
-        for name in ("publisher", "department", "supervision", "ledger", "monitor"):
+        for name in ("publisher", "department", "supervision", "ledger", "receipts", "monitor"):
             made.rooms[name] = stand.program(f"services.{name}", **ports)
         officers = stand.program("tests.bench.officers")
         for each in (officers, *made.rooms.values()):

@@ -158,7 +158,7 @@ async def _read(
     # What has been published is never read again, and costs most of the disk.
     own = {"shard": f"'{_SHARD}'", "seq": f"'{_SEQ}'", "payload": "'{}'"}
     wanted = ", ".join(own.get(each, f'"{each}"') for each in columns)
-    about = next(each for each in ("aggregateid", "incident", "id") if each in columns)
+    about = next(each for each in ("aggregateid", "incident", "report", "id") if each in columns)
     order = "seq" if "seq" in columns else "ctid"
     found = []
     for ids in lives:

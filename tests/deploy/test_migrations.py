@@ -15,6 +15,7 @@ from schemas import decision
 from services.department.store import metadata as department
 from services.ledger.store import metadata as ledger
 from services.ledger.store import store
+from services.receipts.store import metadata as receipts
 from services.router.store import metadata as router
 from services.runtime.clock import metadata as clock
 from services.runtime.database import connect
@@ -25,7 +26,7 @@ from services.supervision.store import metadata as supervision
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import History, attached
 
-METADATA: list[MetaData] = [clock, street, router, department, supervision, ledger]
+METADATA: list[MetaData] = [clock, street, router, department, supervision, ledger, receipts]
 
 
 # As it was before there were these instants.

@@ -398,7 +398,7 @@ def test_plain_words_stay_what_they_are(tmp_path: Path) -> None:
     assert read(file)[0].content == {"a": ["13:00", "2021-10-01", "no", "1e3", "0x10", True, None, "true", None]}
 
 
-@pytest.mark.parametrize("name", ["close", "review", "decide", "by-hand"])
+@pytest.mark.parametrize("name", ["close", "review", "reply", "decide", "by-hand"])
 def test_a_clock_of_the_state_machine_is_no_deadline_of_a_rule(tmp_path: Path, name: str) -> None:
     """A rule can't set a clock that means something else, such as `close`, which would end the incident."""
     configuration, problems = tree(tmp_path, f"route:\n  departments: [water]\n  deadlines: {{{name}: 5wd}}\n")
@@ -419,3 +419,17 @@ def test_the_times_of_a_supervision_case_may_be_set(change: Change, tmp_path: Pa
         assert configuration is not None, problems
         assert configuration.street.explain == expected
         assert configuration.street.judge == Duration(2, "wd")
+
+
+def test_a_reporter_has_five_days_to_reply_unless_the_policy_says_otherwise(tmp_path: Path) -> None:
+    """What a policy leaves out has its default, and what it sets is what stands."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    policy = folder / "policy.yaml"
+    text = policy.read_text(encoding="utf-8")
+    [line] = [each for each in text.splitlines(keepends=True) if each.startswith("  reply:")]
+    for written, meant in (("", "5d"), ("  reply: 2wd\n", "2wd")):
+        policy.write_text(text.replace(line, written), encoding="utf-8")
+        configuration, problems = parse(read(folder))
+        assert configuration is not None, problems
+        assert configuration.street.reply == Duration.parse(meant)

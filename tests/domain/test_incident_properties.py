@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from schemas import action, decision, response
 from schemas.event import Fact
-from schemas.incident import ActRefused, Closed, Escalated, Reminded, Unparked
+from schemas.incident import ActRefused, Closed, Escalated, Reminded, Unparked, Unreplied
+from schemas.report import ContactChannel, Fault
 from services.domain.clocks import BY_ITSELF, Due, debtor, dues, identity, ladder_of
 from services.domain.incident import Case, Incident, Obligation
 from tests.domain.scene import DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, names, opened
@@ -60,7 +61,30 @@ decisions = st.one_of(
     st.builds(decision.Granted, department=departments, request=requests, by=posts),
     st.builds(decision.Denied, department=departments, request=requests, reason=WORDS),
     st.builds(decision.Answered, answer=WORDS),
-    st.builds(decision.Rated, report=st.sampled_from([INCIDENT, OTHER]), solved=st.booleans(), satisfied=st.booleans()),
+    st.builds(
+        decision.Rated,
+        report=st.sampled_from([INCIDENT, OTHER]),
+        solved=st.booleans(),
+        satisfied=st.booleans(),
+        fault=st.none() | st.sampled_from(get_args(Fault)),
+    ),
+    st.builds(decision.InterimAnswered, answer=WORDS),
+    st.builds(decision.Asked, question=WORDS, report=st.sampled_from([None, INCIDENT, OTHER])),
+    st.builds(decision.Replied, report=st.sampled_from([INCIDENT, OTHER]), reply=WORDS),
+    st.builds(
+        decision.Contacted,
+        contacted_at=st.none() | UNTIL,
+        channel=st.sampled_from(get_args(ContactChannel)),
+        reached=st.booleans(),
+        community=communities,
+    ),
+    st.builds(
+        decision.Reinspected,
+        community=st.sampled_from(COMMUNITIES),
+        inspection=st.just(OTHER),
+        report=st.sampled_from([INCIDENT, OTHER]),
+        holds=st.booleans(),
+    ),
     st.builds(decision.Explained, explanation=WORDS, community=communities),
 )
 responses = st.one_of(
@@ -106,6 +130,11 @@ def sensible(state: Incident | None, now: datetime) -> Iterator[Act]:
             yield "street", "east", decision.Answered(answer="done")
         case "answered" | "refused":
             yield "street", "east", decision.Rated(report=INCIDENT, solved=False, satisfied=False)
+            yield "street", "east", decision.Rated(report=INCIDENT, solved=True, satisfied=False, fault="handler")
+    if state.status in {"received", "called", "responding"}:
+        yield "street", "east", decision.Asked(question="where?")
+    if state.asked:
+        yield "street", "east", decision.Replied(report=state.asked, reply="there")
     if "lead" in state.clocks:
         yield "supervision", None, action.LeadNamed(department="power", reason="theirs")
     for owed in state.obligations.values():
@@ -345,15 +374,16 @@ def test_a_firing_that_comes_before_its_time_has_no_effect() -> None:
         assert not scene._due(other).entries
 
 
-def test_clocks_only_remind_escalate_unpark_and_close() -> None:
-    """What the clock says by itself is one of four things, and never that anything was done."""
+def test_clocks_only_remind_escalate_unpark_and_end_waits() -> None:
+    """What the clock says by itself is one of five things, and never that anything was done."""
     scene = Scene()
     scene.street(opened("river"))
+    scene.street(decision.Asked(question="where?"))
     scene.street(decision.Called(kind="general"))
     scene.department("water", response.Acknowledged())
     scene.department("water", response.ParkingRequested(review_at=START + 9 * DAY, reason="frozen"))
     scene.supervision(action.Granted(department="water", request="parking"))
     told = scene.pass_(30 * DAY)
-    assert {type(each) for each in told} == {Reminded, Escalated, Unparked}
+    assert {type(each) for each in told} == {Reminded, Escalated, Unparked, Unreplied}
     assert all(each.who == "clock" and each.by.startswith("rule:") for each in told)
     assert not any(isinstance(each, Closed) for each in told)

@@ -54,6 +54,13 @@ REFUSE = street(decision.Refused(reason="no business of the street"))
 ANSWER = street(decision.Answered(answer="there is water again"))
 SOLVED = street(decision.Rated(report=INCIDENT, solved=True, satisfied=False))
 NOT_SOLVED = street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
+NOT_SATISFIED = street(decision.Rated(report=INCIDENT, solved=True, satisfied=False, fault="handler"))
+INTERIM = street(decision.InterimAnswered(answer="the pipe is dug up"))
+ASK = street(decision.Asked(question="on which floor?"))
+REPLY = street(decision.Replied(report=INCIDENT, reply="on the third"))
+CONTACT = street(decision.Contacted(contacted_at=START, channel="phone", reached=True))
+HOLDS = street(decision.Reinspected(community="elm", inspection=OTHER, report=INCIDENT, holds=True))
+HOLDS_NO_MORE = street(decision.Reinspected(community="elm", inspection=OTHER, report=INCIDENT, holds=False))
 INSIST = street(decision.Insisted(department="water", reason="it is yours"))
 WITHDRAW = street(decision.Withdrawn(department="water", reason="not needed", by="section-head"))
 WITHDRAW_BY_OFFICER = street(decision.Withdrawn(department="water", reason="not needed"))
@@ -310,6 +317,7 @@ INCIDENTS: Mapping[str, Callable[[], Scene]] = {
     "lead sought": lambda: scene(CALL, DECLINE),
     "responding": lambda: scene(CALL, ACKNOWLEDGE),
     "returned": lambda: scene(CALL, ACKNOWLEDGE, WITHDRAW),
+    "asked": lambda: scene(CALL, ACKNOWLEDGE, ASK),
     "confirmed": lambda: scene(*_DONE),
     "answered": lambda: scene(*_DONE, ANSWER),
     "closed": _closed,
@@ -327,11 +335,20 @@ INCIDENT_ACTS: Mapping[str, Act] = {
     "answer": ANSWER,
     "rate as solved": SOLVED,
     "rate as not solved": NOT_SOLVED,
+    "rate as the handler's fault": NOT_SATISFIED,
+    "answer meanwhile": INTERIM,
+    "ask": ASK,
+    "reply": REPLY,
+    "contact": CONTACT,
+    "re-inspect, it holds": HOLDS,
+    "re-inspect, it doesn't": HOLDS_NO_MORE,
     "remind the street": REMIND_STREET,
 }
 _REMIND = {"remind the street": "RemindedByHand"}
-_LIVES = _REMIND | {"attach a repeat": "RepeatAttached"}
-_WAITS = _LIVES | {
+_EVER = {"contact": "Contacted", "re-inspect, it holds": "Reinspected"}
+_LIVES = _REMIND | _EVER | {"attach a repeat": "RepeatAttached"}
+_WORK = _LIVES | {"answer meanwhile": "InterimAnswered", "ask": "Asked", "re-inspect, it doesn't": "Reinspected"}
+_WAITS = _WORK | {
     "classify again": "Reclassified",
     "call": "Called Dispatched",
     "call another": "Called Dispatched",
@@ -340,15 +357,30 @@ _WAITS = _LIVES | {
 }
 INCIDENT_ROWS: Mapping[str, Mapping[str, str]] = {
     "received": _WAITS,
-    "called": _LIVES | {"call another": "Called Dispatched", "classify again": "Reclassified"},
-    "lead sought": _LIVES | {"call another": "Withdrawn Called Dispatched", "classify again": "Reclassified"},
-    "responding": _LIVES | {"call another": "Called Dispatched", "classify again": "Reclassified"},
+    "called": _WORK | {"call another": "Called Dispatched", "classify again": "Reclassified"},
+    "lead sought": _WORK | {"call another": "Withdrawn Called Dispatched", "classify again": "Reclassified"},
+    "responding": _WORK | {"call another": "Called Dispatched", "classify again": "Reclassified"},
     "returned": _WAITS,
-    "confirmed": _LIVES | {"answer": "Answered"},
-    "answered": _LIVES | {"rate as solved": "Rated", "rate as not solved": "Rated Reopened Dispatched"},
-    "closed": {},
-    "refused": {"rate as solved": "Rated", "rate as not solved": "Rated Reopened Returned"},
-    "attached": {},
+    "asked": {each: told for each, told in _WORK.items() if each != "ask"}
+    | {"call another": "Called Dispatched", "classify again": "Reclassified", "reply": "Replied"},
+    "confirmed": _WORK | {"answer": "Answered", "re-inspect, it doesn't": "Reinspected Reopened Dispatched"},
+    "answered": _LIVES
+    | {
+        "rate as solved": "Rated",
+        "rate as not solved": "Rated Reopened Dispatched",
+        "rate as the handler's fault": "Rated Reopened Dispatched",
+        "re-inspect, it doesn't": "Reinspected Reopened Dispatched",
+    },
+    "closed": _EVER,
+    "refused": _EVER
+    | {
+        "rate as solved": "Rated",
+        "rate as not solved": "Rated Reopened Returned",
+        "rate as the handler's fault": "Rated Reopened Returned",
+        "re-inspect, it doesn't": "Reinspected Reopened Returned",
+    },
+    # What is attached is passed on: see test_answering.py.
+    "attached": {"re-inspect, it holds": "Reinspected", "re-inspect, it doesn't": "Reinspected"},
 }
 INCIDENT_CLOCKS: Mapping[str, set[str]] = {
     "received": {"decide"},
@@ -356,6 +388,7 @@ INCIDENT_CLOCKS: Mapping[str, set[str]] = {
     "lead sought": {"overall", "lead"},
     "responding": {"overall"},
     "returned": {"decide", "overall"},
+    "asked": {"overall", "reply"},
     "confirmed": {"answer"},
     "answered": {"close"},
     "closed": set(),

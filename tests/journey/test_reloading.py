@@ -118,7 +118,9 @@ async def test_a_ladder_that_climbs_sooner_is_climbed_sooner(town: Town, config:
         await until(reminded, why=router.told)
         assert await escalated() == set()
         before, after = (config / "ladders.yaml").read_text(encoding="utf-8").split("  street:\n")
-        (config / "ladders.yaml").write_text(f"{before}  street:\n{after.replace('4wh', '1wh', 1)}", encoding="utf-8")
+        (config / "ladders.yaml").write_text(
+            f"{before}  street:\n{after.replace('after: 4wh', 'after: 1wh', 1)}", encoding="utf-8"
+        )
         await in_use(router, load(config).version)
         await until(section_head_is_told, why=router.told)
         await until(lambda: reckoned(town, load(config).version), why=router.told)

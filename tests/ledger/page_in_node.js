@@ -42,6 +42,7 @@ const RATES = {
 const rated = [];
 byId("ask-broken").elements = Object.fromEntries(["unit", "side", "deadline", "open"].map((name) => [name, new Part("select")]));
 const asked = [];
+const rounds = [];
 const page = vm.createContext({
   document: { getElementById: byId, createElement: (tag) => new Part(tag), querySelector: () => null, activeElement: null },
   window: new Part("window"), location: { hash: "" }, CSS: { escape: String }, AbortSignal, URLSearchParams, setTimeout,
@@ -49,6 +50,12 @@ const page = vm.createContext({
   fetch: (path) => new Promise((answer) => {
     if (path.startsWith("/api/rates")) { rated.push(path); answer({ ok: true, status: 200, json: async () => RATES }); }
     if (path.startsWith("/api/lists/")) asked.push((found) => answer({ ok: true, status: 200, json: async () => found }));
+    if (path.startsWith("/api/rounds")) {
+      rounds.push(path);
+      const texts = { inspected_at: "", community: "", purpose: "", kind: "", description: "", fate: "" };
+      const row = { ...texts, id: "0123", report: "4567", grid_level: 3, open: 1, holds: null, rechecked: false };
+      answer({ ok: true, status: 200, json: async () => ({ rows: [row] }) });
+    }
   }),
 });
 for (const script of process.argv.slice(2)) vm.runInContext(fs.readFileSync(script, "utf8"), page);
@@ -76,6 +83,16 @@ async function main() {
   assert.deepEqual(cells(made.children[1]), ["区水务局", "85.7%6/7 小样本 small", "3.5 / 12.320"]);
   assert.deepEqual(cells(made.children[2]), ["合计 total", "–", "3.5 / 12.320"]);
   assert.equal(byId("rates-xlsx").href, "/api/rates?by=department&to=2021-03-31&format=xlsx");
+  byId("rounds").listeners.click();
+  const line = () => byId("dialog-body").children[0].tBodies[0].rows[0];
+  for (let step = 0; step < 2; step++) {
+    await settled();
+    line().listeners.click();
+  }
+  await settled();
+  assert.deepEqual(rounds, ["/api/rounds", "/api/rounds/levels/3", "/api/rounds/0123"], "each line leads to the next");
+  assert.equal(line().children[4].children[0], "不到位 does not hold", "what the round found again is shown");
+  assert.equal(line().children[5].children[0], "", "and nothing where nobody has looked again");
   process.exit(0);
 }
 main().catch((error) => { console.error(error.message); process.exit(1); });

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 from schemas import decision, response
 from schemas.event import Event, Fact, follow
 from schemas.incident import Entry
-from schemas.inspection import Recorded
+from schemas.inspection import Recheck, Recorded
 from schemas.report import Kind, Place, Raised
 from schemas.topics import JOURNAL
 from services.configured import load
@@ -144,13 +144,19 @@ def attached(repeat: History, first: History) -> Sequence[History]:
     return repeat, first
 
 
-def inspected(community: str = "guangdu", found: Sequence[UUID] = (), subject: UUID | None = None) -> Event:
-    """A round of inspection, as the router passes it on."""
+def inspected(
+    community: str = "guangdu",
+    found: Sequence[UUID] = (),
+    subject: UUID | None = None,
+    *,
+    again: Sequence[tuple[UUID, bool]] = (),
+    level: int = 2,
+    at: datetime = START,
+) -> Event:
+    """A round of inspection, as the router passes it on; `again` says of earlier reports whether they hold."""
     subject = subject or uuid4()
-    fact = decision.Inspected(
-        community=community,
-        round=Recorded(purpose="safety", grid_level=2, inspected_at=START, found=tuple(found)),
-    )
+    rechecks = tuple(Recheck(report=report, holds=holds) for report, holds in again)
+    walk = Recorded(purpose="safety", grid_level=level, inspected_at=at, found=tuple(found), rechecks=rechecks)
     of = uuid5(subject, "inspected")
-    decided = decide_said(None, subject, Said(of, "street", "dongsheng", START, fact), CONFIGURATION)
-    return told(of, subject, START, decided.entries)[0]
+    said = Said(of, "street", "dongsheng", at, decision.Inspected(community=community, round=walk))
+    return told(of, subject, at, decide_said(None, subject, said, CONFIGURATION).entries)[0]

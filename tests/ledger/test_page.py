@@ -12,10 +12,12 @@ SCRIPTS = [HERE.parents[1] / "services" / "ledger" / name for name in ("page.js"
 
 
 @pytest.mark.skipif(not NODE, reason="Node is no part of the set-up; where it is there, the page's script is run by it")
-def test_a_list_goes_on_by_itself_and_ends_when_it_is_closed() -> None:
+def test_a_list_goes_on_by_itself_and_rounds_lead_from_level_to_finding() -> None:
     """Empty pages of a search are followed one at a time, none is asked for twice, and none once nobody looks.
 
     And the rates are shown with what they come from, small ones marked, under the question that was asked.
+
+    From the grid levels a click leads to a level's rounds, and from there to what a round found.
     """
     assert NODE
     run = subprocess.run(

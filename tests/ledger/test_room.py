@@ -25,7 +25,7 @@ from sqlalchemy import text
 
 from schemas import decision
 from schemas.event import Event, dump
-from schemas.report import Rated
+from schemas.report import Link, Rated
 from schemas.topics import JOURNAL, REPORTS, TOPICS
 from services.ledger.lost import Arrivals, lost
 from services.ledger.names import named
@@ -266,8 +266,11 @@ async def test_the_page_is_safe_and_complete(house: House, page: httpx.AsyncClie
 
 async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
     """Every row of every table comes out the same, also of a ledger that was spoilt, and what it has heard stays."""
-    histories = some()
-    await house.tell(*(event for each in histories for event in each.events), inspected(), inspected())
+    walk = inspected(found=[uuid4()])
+    found = History("hazard", "gas", links=[Link(rel="inspection", href=f"urn:uuid:{walk.subject}")])
+    histories = [*some(), found]
+    rounds = walk, inspected(again=[(found.id, True), (uuid4(), False)])
+    await house.tell(*(event for each in histories for event in each.events), *rounds)
     await rebuild(house.books.engine, house.kafka)
     late = [History().called("water") for _ in range(5)]
     gap = History().called()
@@ -280,12 +283,16 @@ async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
     assert before["obligation"]
     assert before["repeat"]
     assert before["appraisal"]
+    assert {row[1] for row in before["finding"] if row[0] == walk.subject} > {found.id}
+    assert {row[1] for row in before["recheck"]} > {found.id}
     async with house.books.engine.begin() as connection:
         heard = await connection.scalar(text("SELECT count(*) FROM ledger.journal WHERE type <> 'rebuilt'"))
         await connection.execute(text("DELETE FROM ledger.entry WHERE version > 1"))
         await connection.execute(text("UPDATE ledger.incident SET kind = 'hazard', owned = true"))
         await connection.execute(text("DELETE FROM ledger.inspection"))
         await connection.execute(text("UPDATE ledger.appraisal SET late = NOT late"))
+        await connection.execute(text("DELETE FROM ledger.finding"))
+        await connection.execute(text("UPDATE ledger.recheck SET holds = NOT holds"))
     made = await rebuild(house.books.engine, house.kafka)
     assert await house.books.everything() == before
     assert (made.incidents, made.entries) == (len(before["incident"]), len(before["entry"]))

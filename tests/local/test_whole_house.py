@@ -84,13 +84,13 @@ def test_a_house_that_stays_open_is_of_use_and_ends_cleanly(settled: tuple[House
     assert json.loads(house.whistle("ledger", "--json")) == ledger
     assert _rates_as_told(house) in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     lags = json.loads(house.whistle("lag", "--json"))
-    assert {each["group"] for each in lags} == {"street", "router", "department", "supervision", "ledger"}
+    assert {each["group"] for each in lags} == {"street", "router", "department", "supervision", "ledger", "receipts"}
     owed = json.loads(house.whistle("street", "inbox", "--as", "dongsheng", "--json"))
     waiting = next(each for each in owed if each["owes"] == "decide")
     router = _room(process, "router")
     router.kill()
     until(lambda: _room(process, "router").pid != router.pid, "a new router", 30)
-    _act_as_officers(house, waiting["incident"])
+    _act_as_officers(house, waiting["incident"], waiting["community"])
     processes = everything(process)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0, house.errors()
@@ -127,8 +127,14 @@ def _room(process: "subprocess.Popen[str]", name: str) -> psutil.Process:
     return found[0]
 
 
-def _act_as_officers(house: House, incident: str) -> None:
+def _act_as_officers(house: House, incident: str, community: str) -> None:
     """Take one report that nobody owned from the call to the answer, by the parties' own commands."""
+    receipt = house.whistle("community", "receipt", incident, "--as", community).strip()
+    house.whistle("street", "ask", incident, "--as", "dongsheng", "--question", "哪一站最不方便？")
+    until(lambda: "哪一站最不方便" in house.whistle("answer", "show", receipt), "the question to the reporter", 30)
+    house.whistle("community", "reply", incident, "--as", community, "--reply", "龙桥站。")
+    until(lambda: "龙桥站" in house.whistle("ledger", "show", incident), "the reply in the history", 30)
+    house.whistle("street", "interim", incident, "--as", "dongsheng", "--answer", "已转交通部门研究。")
     house.whistle("street", "call", incident, "--as", "dongsheng", "--department", "transport", "--by", "officer")
     _status(house, incident, "dispatched")
     house.whistle("department", "acknowledge", incident[:13], "--as", "transport")
@@ -139,6 +145,15 @@ def _act_as_officers(house: House, incident: str) -> None:
     _status(house, incident, "confirmed")
     house.whistle("street", "answer", incident[:13], "--as", "dongsheng", "--answer", "已增设站点，感谢反映。")
     until(lambda: "已增设站点" in house.whistle("ledger", "show", incident), "the answer in the history", 30)
+    until(lambda: "已增设站点" in house.whistle("answer", "show", receipt), "the answer by receipt", 30)
+    assert [each["outcome"] for each in json.loads(house.whistle("answer", "show", receipt, "--json"))] == [
+        "asked",
+        "interim",
+        "settled",
+    ]
+    assert not any(
+        "公交站点" in each["text"] for each in json.loads(house.whistle("answer", "show", receipt, "--json"))
+    )
 
 
 def _status(house: House, incident: str, status: str) -> None:

@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.answer import ExplanationAsked, Given
+from schemas.answer import Asked, ExplanationAsked, Given
 from schemas.event import parse
-from schemas.report import Confirmed, Explained, Rated, SentBack, Verified
+from schemas.inspection import Recheck, Recorded
+from schemas.report import Confirmed, Contacted, Explained, Rated, Replied, SentBack, Verified
 from schemas.topics import ANSWERS
 from services.runtime.settings import KafkaSettings, Settings
 from services.runtime.speaker import Speaker
@@ -62,10 +63,12 @@ async def test_each_act_is_said_on_the_community_s_topic(known: House) -> None:
     """Each command is one fact about its report, with what its flags say."""
     report = uuid4()
     lines = (
-        ("verify", str(report), "--fails", "--department", "water", "--note", "还在漏"),
+        ("verify", str(report), "--fails", "--department", "water", "--proved", "true", "--note", "还在漏"),
         ("send-back", str(report), "--department", SECTION, "--reason", "没有清理"),
         ("confirm", str(report), "--department", SECTION),
-        ("rate", str(report), "--solved", "--not-satisfied"),
+        ("rate", str(report), "--solved", "--not-satisfied", "--fault", "handler"),
+        ("reply", str(report), "--reply", "三单元"),
+        ("contacted", str(report), "--channel", "phone", "--not-reached", "--at", "2021-03-01T10:00:00+08:00"),
         ("explain", str(report), "--text", "住户不在家"),
     )
     for line in lines:
@@ -74,18 +77,53 @@ async def test_each_act_is_said_on_the_community_s_topic(known: House) -> None:
         assert str(report) in out
     events = await known.events()
     assert [event.data for event in events] == [
-        Verified(holds=False, department="water", note="还在漏"),
+        Verified(holds=False, department="water", proved="true", note="还在漏"),
         SentBack(department=SECTION, reason="没有清理"),
         Confirmed(department=SECTION),
-        Rated(solved=True, satisfied=False),
+        Rated(solved=True, satisfied=False, fault="handler"),
+        Replied(reply="三单元"),
+        Contacted(channel="phone", reached=False, contacted_at=datetime(2021, 3, 1, 2, tzinfo=UTC)),
         Explained(explanation="住户不在家"),
     ]
     assert {(event.subject, event.source) for event in events} == {(report, f"/community/{known.community}")}
 
 
+async def test_a_round_that_looks_again_is_a_round_of_inspection(known: House) -> None:
+    """It says of each report whether its matter holds, with the remark on what doesn't, and prints its own id."""
+    good, bad = uuid4(), uuid4()
+    line = ("reinspect", "--grid-level", "3", "--holds", str(good), "--fails", str(bad), "--note", "纸箱又堆回来")
+    status, out, err = await community(known, *line)
+    assert (status, err) == (0, "")
+    [event] = await known.events()
+    assert str(event.subject) == out.strip()
+    assert isinstance(event.data, Recorded)
+    assert event.data.grid_level == 3
+    assert event.data.rechecks == (
+        Recheck(report=good, holds=True),
+        Recheck(report=bad, holds=False, note="纸箱又堆回来"),
+    )
+
+
+async def test_a_question_is_printed_with_its_time(known: House) -> None:
+    """What the street asks stands among the answers, with the instant until which the reporter may reply."""
+    report = uuid4()
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=known.kafka.bootstrap_servers))
+    asked = Asked(report=report, incident=report, question="哪个单元？", reply_by=datetime(2021, 3, 6, tzinfo=UTC))
+    async with Speaker("/street/dongsheng", settings) as street:
+        at = datetime(2021, 3, 1, 2, tzinfo=UTC)
+        await street.say(ANSWERS.named(known.community), report, asked, at=at)
+    _, out, _ = await community(known, "answers")
+    assert out == f"2021-03-01 10:00  asked    {report}  哪个单元？ (→ 2021-03-06 08:00)\n"
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
+        (("reinspect", "--grid-level", "3"), "--holds"),
+        (("reinspect", "--grid-level", "3", "--fails", "152351f2"), "report"),
+        (("rate", str(UUID(int=1)), "--solved", "--not-satisfied", "--fault", "weather"), "'handler'"),
+        (("contacted", str(UUID(int=1)), "--reached", "--channel", "rumour"), "'phone'"),
+        (("reply", str(UUID(int=1)), "--reply", ""), "reply"),
         (("send-back", str(UUID(int=1)), "--department", SECTION, "--reason", ""), "reason"),
         (("rate", "152351f2", "--solved", "--satisfied"), "give the whole of it"),
         (("rate", str(UUID(int=1)), "--solved"), "--satisfied"),

@@ -15,6 +15,7 @@ import pytest
 from schemas.event import follow
 from schemas.inspection import Recorded
 from schemas.report import Raised, Rated, Verified
+from services.domain.receipts import read_receipt
 from services.local.ports import free_port, is_free
 from services.publisher.client import NotKeptError, Publisher, RejectedError
 from services.publisher.letters import letter, open_event
@@ -60,8 +61,9 @@ async def test_flags_publish_one_report(house: House) -> None:
         "--channel", "visit", "--grid-level", "2", "--link", "picture=https://pictures.example/a=b.jpg",
     )  # fmt: skip
     assert status == 0
-    assert err.startswith("whistle publish: the directory in")
-    assert err.count("\n") == 1
+    told, receipt = err.splitlines()
+    assert told.startswith("whistle publish: the directory in")
+    assert receipt.startswith(f"whistle publish: the reporter reads the answer with the receipt {house.community}.")
     (record,) = await house.records()
     (event,) = await house.events()
     assert record.key == out.strip().encode() == str(event.subject).encode()
@@ -91,6 +93,27 @@ async def test_a_file_is_sent_and_sent_again(house: House) -> None:
     events = await house.events()
     assert Counter(event.subject for event in events) == dict.fromkeys(ids, 2)
     assert len({event.id for event in events}) == 876
+
+
+async def test_a_file_of_reports_has_a_file_of_receipts(house: House) -> None:
+    """Each report's own, for its owner alone; rounds of inspection have none, and no other file is written over."""
+    ids = write_reports(house.home / "reports.jsonl", 3)
+    with (house.home / "reports.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"purpose": "safety", "grid_level": 2, "inspected_at": "2021-01-04T09:00:00+08:00"}\n')
+    line = ("--community", house.community, "--file", "reports.jsonl", "--receipts", "receipts.csv")
+    status, out, err = await house.publish(*line)
+    assert (status, out) == (0, "4 sent, 0 kept for later.\n"), err
+    written = house.home / "receipts.csv"
+    header, *rows = written.read_text(encoding="utf-8").splitlines()
+    key = (house.home / "receipt.key").read_bytes().strip()
+    read = {each.partition(",")[0]: read_receipt(key, each.partition(",")[2]) for each in rows}
+    assert (header, written.stat().st_mode & 0o777) == ("id,receipt", 0o600)
+    assert read == {str(each): (house.community, each) for each in ids}
+    status, _, err = await house.publish(*line)
+    assert status == 1
+    assert "receipts.csv can't be written (File exists)" in err
+    status, *_ = await house.publish("--flush", "--receipts", "receipts.csv")
+    assert status == 2
 
 
 async def test_bad_lines_are_told_and_skipped(house: House) -> None:
@@ -393,7 +416,13 @@ async def test_the_room_takes_reports_and_drains(house: House) -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
             path = f"/communities/{house.community}/reports"
             good = await client.post(path, json={"id": str(UUID(int=5)), **raised().model_dump(mode="json")})
-            assert (good.status_code, good.json()) == (202, {"id": str(UUID(int=5)), "kept": "kafka"})
+            assert good.status_code == 202
+            receipt = good.json().pop("receipt")
+            assert good.json() == {"id": str(UUID(int=5)), "kept": "kafka", "receipt": receipt}
+            key = (house.home / "receipt.key").read_bytes().strip()
+            assert read_receipt(key, receipt) == (house.community, UUID(int=5))
+            walk = {"purpose": "safety", "grid_level": 2, "inspected_at": "2021-01-04T09:00:00+08:00"}
+            assert "receipt" not in (await client.post(path, json=walk)).json()
             bad = await client.post(path, json={"kind": "wish"})
             assert bad.status_code == 422
             assert "category: Field required" in bad.json()["error"]
@@ -414,7 +443,8 @@ async def test_the_room_takes_reports_and_drains(house: House) -> None:
         _, log = await room.communicate()
     assert room.returncode == 0, log.decode()
     assert "Traceback" not in log.decode()
-    assert len(await house.events()) == 6
+    assert receipt not in log.decode()
+    assert len(await house.events()) == 7
 
 
 async def test_the_room_keeps_reports_while_kafka_is_away(house: House) -> None:

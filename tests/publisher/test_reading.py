@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.inspection import Recorded
+from schemas.inspection import Recheck, Recorded
 from schemas.report import Link, Place, Raised
 from services.publisher.reading import COLUMNS, MAX_LINE_BYTES, Fault, Line, read_csv, read_jsonl, read_lines
 
@@ -53,6 +53,8 @@ inspections = st.builds(
     place=places,
     inspected_at=instants,
     found=st.lists(st.uuids(), max_size=4).map(tuple),
+    # A cell has no room for a remark on each.
+    rechecks=st.lists(st.builds(Recheck, report=st.uuids(), holds=st.booleans()), max_size=4).map(tuple),
     note=st.just("") | texts,
 )
 facts = reports | inspections
@@ -70,6 +72,8 @@ def as_csv(facts_: list[Raised | Recorded]) -> bytes:
             fields["links"] = " ".join(f"{link.rel}={link.href}" for link in fact.links)
         else:
             fields["found"] = " ".join(map(str, fact.found))
+            again = [f"{each.report}={'holds' if each.holds else 'fails'}" for each in fact.rechecks]
+            fields["rechecks"] = " ".join(again)
         rows.writerow(fields)
     return out.getvalue().encode()
 

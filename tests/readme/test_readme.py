@@ -28,6 +28,7 @@ from services.local.sample import Sample
 from services.monitor.settings import MonitorSettings
 from services.publisher.reading import Fault, read_lines
 from services.publisher.settings import PublisherSettings
+from services.receipts.settings import ReceiptsSettings
 from services.runtime.settings import DatabaseSettings, KafkaSettings
 
 ROOT = Path(__file__).parents[2]
@@ -230,6 +231,7 @@ def test_every_variable_is_a_setting() -> None:
     for prefix, kind in (
         ("", LedgerSettings),
         ("", MonitorSettings),
+        ("", ReceiptsSettings),
         ("PUBLISHER__", PublisherSettings),
         ("KAFKA__", KafkaSettings),
         ("DATABASE__", DatabaseSettings),

@@ -55,7 +55,7 @@ async def test_a_changed_configuration_is_taken_over_once(folder: Path) -> None:
     [found] = await looks(watch)
     assert found.version == load(folder).version != before.version
     assert watch.current is found
-    change(folder, "policy.yaml", "# Who grants", "# Somebody else grants")
+    change(folder, "policy.yaml", "# Who approves", "# Somebody approves")
     assert await looks(watch) == []
 
 

@@ -1,0 +1,67 @@
+"""What the page asks about rounds of inspection: by grid level, the latest of a level, and one with what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from services.ledger import rounds
+from services.ledger.names import Names
+from services.ledger.rounds import Finding, Round
+from services.ledger.words import FINDINGS, KINDS, PURPOSES, both, plain
+
+
+def round_answers(engine: AsyncEngine, names: Names) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
+    """Return what answers each path."""
+
+    async def by_level(_: Request) -> Response:
+        async with engine.connect() as connection:
+            found = await rounds.by_level(connection)
+        return JSONResponse({"rows": [asdict(each) for each in found]})
+
+    async def of_level(request: Request) -> Response:
+        level: int = request.path_params["level"]
+        if level not in rounds.LEVELS:
+            return JSONResponse({"error": "没有这一级网格 there is no such grid level"}, status_code=404)
+        async with engine.connect() as connection:
+            found = await rounds.rounds(connection, level)
+        return JSONResponse({"rows": [_round(each, names) for each in found]})
+
+    async def of_round(request: Request) -> Response:
+        async with engine.connect() as connection:
+            found = await rounds.findings(connection, request.path_params["id"])
+        if found is None:
+            return JSONResponse({"error": "没有这次排查 there is no such round"}, status_code=404)
+        return JSONResponse({"rows": [_finding(each) for each in found]})
+
+    return {
+        "/api/rounds": by_level,
+        "/api/rounds/levels/{level:int}": of_level,
+        "/api/rounds/{id:uuid}": of_round,
+    }
+
+
+def _round(each: Round, names: Names) -> dict[str, Any]:
+    return {
+        **asdict(each),
+        "id": str(each.id),
+        "community": names.unit(each.community),
+        "purpose": both(PURPOSES, each.purpose),
+        "inspected_at": names.local(each.inspected_at),
+    }
+
+
+def _finding(each: Finding) -> dict[str, Any]:
+    return {
+        **asdict(each),
+        "report": str(each.report),
+        "home": str(each.home) if each.home else None,
+        "kind": both(KINDS, each.kind) if each.kind else "",
+        "description": plain(each.description or ""),
+        "fate": both(FINDINGS, each.fate),
+    }

@@ -1,0 +1,151 @@
+"""What is shown for a receipt: `GET /receipts/{receipt}`, as a page where a browser asks, else as JSON.
+
+200 with everything the reporter was told, in order, also where that is nothing yet; 404 for whatever is no receipt, in
+the very same words whatever is wrong with it; 503 while the database is away. Nothing of the report itself is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import tzinfo
+from types import MappingProxyType
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from schemas.event import isoformat
+from services.domain.receipts import read_receipt
+from services.receipts import store
+from services.receipts.store import Told
+from services.runtime.database import is_transient
+from services.runtime.log import get
+from services.runtime.terminal import local
+
+OUTCOMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "interim": ("阶段性答复", "so far"),
+        "settled": ("办理答复", "the answer"),
+        "refused": ("不予受理", "not taken on"),
+        "asked": ("请补充情况", "a question to you"),
+    }
+)
+NO_RECEIPT = "没有这个回执 there is no such receipt"
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    # The receipt is part of the address, which no other site and no cache may learn.
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "x-robots-tag": "noindex",
+}
+_PAGE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+    """<!doctype html>
+<html lang="zh-CN">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>回音 · What became of it</title>
+<style>
+body { margin: 0 auto; max-width: 40rem; padding: 1rem; color: #1b2733; }
+body { font: 18px/1.6 "PingFang SC", "Microsoft YaHei", system-ui, sans-serif; }
+h1 { font-size: 1.4rem; } small { color: #56636f; font-weight: 400; }
+article { border-top: 1px solid #d9dfe4; padding: .5rem 0; } article p { margin: .2rem 0; white-space: pre-line; }
+</style>
+</head>
+<body>
+<h1>回音 <small lang="en">what became of your report</small></h1>
+{% if trouble %}
+<p role="alert">{{ trouble }}</p>
+{% elif not told %}
+<p>已收到，还没有答复。<small lang="en">Received; there is no answer yet.</small></p>
+{% endif %}
+{% for each in told %}
+<article>
+<h2>{{ each.zh }} <small><span lang="en">{{ each.en }}</span> · {{ each.at }}</small></h2>
+<p>{{ each.text }}</p>
+{% if each.reply_by %}
+<p><small>请在 {{ each.reply_by }} 前告诉社区 <span lang="en">tell your community before then</span></small></p>
+{% endif %}
+</article>
+{% endfor %}
+</body>
+</html>
+"""
+)
+log = get(__name__)
+
+
+def make_page(engine: AsyncEngine, key: bytes, zone: tzinfo) -> Starlette:
+    """Return the application; instants on the page are in `zone`, and in UTC elsewhere."""
+
+    async def receipt(request: Request) -> Response:
+        found = read_receipt(key, request.path_params["receipt"])
+        if found is None:
+            return _answer(request, [], zone, 404, NO_RECEIPT)
+        async with engine.connect() as connection:
+            told = await store.of_report(connection, *found)
+        return _answer(request, told, zone)
+
+    async def health(_: Request) -> Response:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        return JSONResponse({"status": "ok"})
+
+    return Starlette(routes=[Route("/receipts/{receipt}", _guarded(receipt)), Route("/healthz", _guarded(health))])
+
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def _guarded(answer: Answer) -> Answer:
+    """Put the headers on an answer; a database that is away is told as such, and the receipt is not logged."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            response = await answer(request)
+        except (SQLAlchemyError, OSError) as error:
+            if not is_transient(error):
+                raise
+            log.warning("a receipt could not be shown: the database is away", error=type(error).__name__)
+            response = JSONResponse({"error": "the answers can't be read just now: try again"}, status_code=503)
+        response.headers.update(HEADERS)
+        return response
+
+    return guarded
+
+
+def _answer(
+    request: Request, told: Sequence[Told], zone: tzinfo, status: int = 200, trouble: str | None = None
+) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        shown = [_shown(each, zone) for each in told]
+        return HTMLResponse(_PAGE.render(told=shown, trouble=trouble), status_code=status)
+    content = {"error": trouble} if trouble else {"told": as_json(told)}
+    return JSONResponse(content, status_code=status)
+
+
+def as_json(told: Sequence[Told]) -> list[dict[str, Any]]:
+    """Return what programs read: no ids, which would lead to what other reporters have said."""
+    return [
+        {"at": isoformat(each.at), "outcome": each.outcome, "text": each.text}
+        | ({"reply_by": isoformat(each.reply_by)} if each.reply_by else {})
+        for each in told
+    ]
+
+
+def _shown(each: Told, zone: tzinfo) -> dict[str, Any]:
+    chinese, english = OUTCOMES[each.outcome]
+    return {
+        "zh": chinese,
+        "en": english,
+        "at": local(each.at, zone),
+        "text": each.text,
+        "reply_by": local(each.reply_by, zone) if each.reply_by else "",
+    }

@@ -1,0 +1,118 @@
+"""What a receipt shows, to whom, and that nothing else shows anything."""
+
+import logging
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+import structlog
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.domain.receipts import receipt_of
+from services.receipts.page import HEADERS, OUTCOMES, make_page
+from services.runtime.database import connect
+from services.runtime.settings import DatabaseSettings
+from tests.receipts.conftest import AT, KEY, REPORT, ZONE, tell, told
+
+RECEIPT = receipt_of(KEY, "guangdu", REPORT)
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+async def test_a_receipt_shows_all_that_its_reporter_was_told(engine: AsyncEngine, page: httpx.AsyncClient) -> None:
+    """Interim answers, questions and the answer, in the order of their time, and no id of anything."""
+    until = AT + timedelta(days=5)
+    await tell(
+        engine,
+        told("settled", "已修好", minute=9),
+        told("interim", "已到场"),
+        told("asked", "哪个单元？", minute=3, reply_by=until),
+    )
+    answer = await page.get(f"/receipts/{RECEIPT}")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "told": [
+            {"at": "2021-03-01T02:00:00Z", "outcome": "interim", "text": "已到场"},
+            {
+                "at": "2021-03-01T02:03:00Z",
+                "outcome": "asked",
+                "text": "哪个单元？",
+                "reply_by": "2021-03-06T02:00:00Z",
+            },
+            {"at": "2021-03-01T02:09:00Z", "outcome": "settled", "text": "已修好"},
+        ]
+    }
+    assert HEADERS.items() <= dict(answer.headers).items()
+
+
+async def test_before_there_is_an_answer_a_receipt_says_so(page: httpx.AsyncClient) -> None:
+    """It is good from the moment the report was raised: 200, and nothing yet."""
+    answer = await page.get(f"/receipts/{RECEIPT}")
+    assert (answer.status_code, answer.json()) == (200, {"told": []})
+    assert "还没有答复" in (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
+
+
+WRONG = {
+    "changed": RECEIPT[:-2] + ("0" if RECEIPT[-2] != "0" else "1") + RECEIPT[-1],
+    "of another key": receipt_of(b"another key of thirty-two chars..", "guangdu", REPORT),
+    "of another community": RECEIPT.replace("guangdu", "wudongqiao"),
+    "of another report": receipt_of(b"x" * 32, "guangdu", uuid4()),
+    "the report's id": str(REPORT),
+    "cut short": RECEIPT[:-7],
+    "no receipt at all": "guangdu",
+}
+
+
+@pytest.mark.parametrize("headers", [{}, BROWSER], ids=["json", "page"])
+async def test_whatever_is_wrong_the_answer_is_the_same(
+    engine: AsyncEngine, page: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    """404 to the byte, whether the report exists or not: nobody learns how near a guess was."""
+    await tell(engine, told("settled", "已修好"))
+    answers = [await page.get(f"/receipts/{wrong}", headers=headers) for wrong in WRONG.values()]
+    assert {each.status_code for each in answers} == {404}
+    assert len({(each.content, str(sorted(each.headers.items()))) for each in answers}) == 1
+    assert "已修好" not in answers[0].text
+    assert (await page.get(f"/receipts/{RECEIPT}", headers=headers)).status_code == 200
+
+
+async def test_an_id_used_by_two_communities_shows_each_its_own(engine: AsyncEngine, page: httpx.AsyncClient) -> None:
+    """Whoever raises a report under the id of another community's doesn't read the answer to that one."""
+    await tell(engine, told("settled", "他社区的", community="wudongqiao"), told("settled", "本社区的"))
+    other = receipt_of(KEY, "wudongqiao", REPORT)
+    for receipt, words in ((RECEIPT, "本社区的"), (other, "他社区的")):
+        [only] = (await page.get(f"/receipts/{receipt}")).json()["told"]
+        assert only["text"] == words
+
+
+async def test_a_browser_is_shown_a_page_in_which_an_answer_is_only_text(
+    engine: AsyncEngine, page: httpx.AsyncClient
+) -> None:
+    """Every kind of outcome has its words in both languages, and no answer is markup."""
+    pages = [told(each, f"<script>alert('{each}')</script>", minute=at) for at, each in enumerate(OUTCOMES)]
+    await tell(engine, *pages)
+    answer = await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<script" not in answer.text
+    assert answer.text.count("&lt;script&gt;") == len(OUTCOMES)
+    for chinese, english in OUTCOMES.values():
+        assert chinese in answer.text
+        assert english in answer.text
+    assert "2021-03-01 10:00" in answer.text
+    assert str(REPORT) not in answer.text
+
+
+async def test_a_database_that_is_away_is_told_and_no_receipt_is_logged() -> None:
+    """503 and a sentence; what is logged of it has no part of the receipt."""
+    nowhere = connect(DatabaseSettings(url=SecretStr("postgresql+asyncpg://nobody@127.0.0.1:9/none")), "test")
+    transport = httpx.ASGITransport(app=make_page(nowhere, KEY, ZONE))
+    logging.getLogger().setLevel(logging.DEBUG)
+    with structlog.testing.capture_logs() as logged:
+        async with httpx.AsyncClient(transport=transport, base_url="http://receipts") as page:
+            answer = await page.get(f"/receipts/{RECEIPT}")
+    await nowhere.dispose()
+    assert (answer.status_code, list(answer.json())) == (503, ["error"])
+    assert logged
+    assert RECEIPT not in str(logged)
+    assert RECEIPT.partition(".")[2][:6] not in str(logged)
