@@ -8,13 +8,15 @@ from pydantic import Field
 
 from schemas.decision import CallKind
 from schemas.escalation import Copy
-from schemas.event import Code, Fact, Flag, Instant, Line, Ordinal, Reason, Text
+from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text
 from schemas.notice import Notice
 from schemas.report import Kind, Place, Severity
 
 Role = Literal["lead", "support"]
 Status = Literal["dispatched", "acknowledged", "parked", "declined", "resolved", "confirmed", "withdrawn"]
 Round = Ordinal
+# Why a department may not decline: it was called first and leads until a lead is named, or it is the one named.
+Bound = Literal["first", "named"]
 CaseStatus = Literal["asked", "explained", "accepted"]
 Deadlines = dict[Line, Instant]
 # Those of the deadlines that may still move, since their calendar is not confirmed that far.
@@ -34,7 +36,7 @@ class Issued(Fact):
     call: CallKind | None = None
     rule: Line
     deadlines: Deadlines
-    bound: Flag | None = Field(default=None, description="Set where the department may not decline.")
+    bound: Bound | None = Field(default=None, description="Set where the department may not decline.")
     provisional: ProvisionalNames | None = None
     kind: Kind
     category: Code
@@ -63,6 +65,7 @@ class LeadNamed(Fact):
 
     round: Round
     lead: Code
+    bound: Bound | None = Field(default=None, description="Set where the lead may not decline.")
     reason: Reason
 
 

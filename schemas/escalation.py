@@ -19,9 +19,10 @@ class Copy(Model):
 
 
 class Asked(Fact):
-    """Something waits for an act of a post above the street: an approval, or the name of a lead.
+    """Something waits for an act of a post above the street: an approval, the name of a lead, or a judgement.
 
-    `unit` is whose post it is, and `department` who asked; without one, all who were called have declined. `holder`, of
+    `unit` is whose post it is, and `department` who asked, or explained itself; without one, all who were called have
+    declined, or the explanation is the street's or a community's. `holder`, of
     `holder_unit`, held the post when it was asked; nobody did where they are absent.
     """
 
@@ -30,7 +31,7 @@ class Asked(Fact):
     street: Code
     unit: Code
     department: Code | None = None
-    request: Literal["extension", "parking", "lead"]
+    request: Literal["extension", "parking", "lead", "judge"]
     until: Instant | None = None
     reason: Text = ""
     deadline: Line
@@ -53,6 +54,7 @@ class Raised(Fact):
     street: Code
     unit: Code
     department: Code | None = None
+    case: Code | None = Field(default=None, description="The unit whose supervision case it is about.")
     round: Count
     deadline: Line
     due_at: Instant

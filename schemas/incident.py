@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import Field
 
 from schemas.decision import CallKind, Request
-from schemas.dispatch import Deadlines, Role, Round
+from schemas.dispatch import Bound, Deadlines, Role, Round
 from schemas.escalation import Copy
 from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Ordinal, Reason, Remark, Text, Words
 from schemas.inspection import Recorded
@@ -136,13 +136,13 @@ class LeadSought(Entry):
 
 
 class LeadNamed(Entry):
-    """A department leads from now on; `bound`: it may not decline."""
+    """A department leads from now on; `bound`: it may not decline, and why."""
 
     type: ClassVar[str] = "whistle.incident.lead_named.v1"
 
     lead: Code
     reason: Reason
-    bound: Flag
+    bound: Bound | None = None
 
 
 class Dispatched(OfDepartment):
@@ -156,9 +156,7 @@ class Dispatched(OfDepartment):
     policy: Policy
     deadlines: Deadlines
     note: Text = ""
-    bound: Flag | None = Field(
-        default=None, description="Set where it may not be declined: it was, or the lead is named."
-    )
+    bound: Bound | None = Field(default=None, description="Set where it may not be declined, and why.")
 
 
 class Acknowledged(OfDepartment):
@@ -478,6 +476,7 @@ class Recomputed(Entry):
     type: ClassVar[str] = "whistle.incident.recomputed.v1"
 
     department: Code | None = None
+    case: Code | None = Field(default=None, description="The unit whose supervision case the deadlines are of.")
     round: Count = 0
     deadlines: Deadlines
     reason: Reason
@@ -516,6 +515,10 @@ class Explained(OfCase):
     type: ClassVar[str] = "whistle.incident.explained.v1"
 
     explanation: Text
+    judge: Code
+    post: Code
+    holder: Line | None = Field(default=None, description="Who held the judge's post then, of `holder_unit`.")
+    holder_unit: Code | None = None
     deadlines: Deadlines
 
 

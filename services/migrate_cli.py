@@ -21,4 +21,7 @@ def migrate() -> None:
         await engine.dispose()
 
     run(work())
-    typer.echo("The database is as this version needs it.")
+    typer.echo(
+        "The database is as this version needs it. After an upgrade, `whistle ledger rebuild` fills what the ledger "
+        "keeps since: broken promises, and what rounds of inspection found."
+    )

@@ -59,7 +59,7 @@ def _issued(state: Incident, told: entries.Dispatched) -> Said:
 def _lead_named(state: Incident, told: entries.LeadNamed) -> Said:
     for owed in state.obligations.values():
         if owed.open:
-            fact = dispatch.LeadNamed(round=owed.round, lead=told.lead, reason=told.reason)
+            fact = dispatch.LeadNamed(round=owed.round, lead=told.lead, bound=told.bound, reason=told.reason)
             yield DISPATCHES.named(owed.department), fact
 
 
@@ -136,6 +136,15 @@ def _changed(state: Incident, told: Any) -> Said:
 def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
     if told.department:
         yield from _stands(state, told, state.obligations[told.department].status)
+    elif told.case is not None and told.case in state.obligations:
+        case = state.cases[told.case]
+        fact = dispatch.Supervised(
+            status=case.status,
+            turn=case.turn,
+            deadlines=told.deadlines if case.status == "asked" else {},
+            reason=told.reason,
+        )
+        yield DISPATCHES.named(told.case), fact
 
 
 def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
@@ -175,11 +184,29 @@ def _supervised(state: Incident, told: Any) -> Said:
     yield DISPATCHES.named(told.unit), fact
 
 
+def _asked_to_judge(state: Incident, told: entries.Explained) -> Said:
+    fact = escalation.Asked(
+        street=state.street,
+        unit=told.judge,
+        department=told.unit if told.unit in state.obligations else None,
+        request="judge",
+        reason=told.explanation,
+        deadline="judge",
+        due_at=told.deadlines["judge"],
+        post=told.post,
+        holder=told.holder,
+        holder_unit=told.holder_unit,
+        summary=summary(state),
+    )
+    yield ESCALATIONS.name, fact
+
+
 def _raised(state: Incident, told: Any) -> Said:
     fact = escalation.Raised(
         street=state.street,
         unit=told.unit,
         department=told.department,
+        case=told.case,
         round=told.round,
         deadline=told.deadline,
         due_at=told.due_at,
@@ -255,6 +282,7 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         entries.Escalated: (_raised,),
         entries.RemindedByHand: (_reminded_by_hand,),
         **dict.fromkeys(_CASE_STATUS, (_supervised,)),
+        entries.Explained: (_supervised, _asked_to_judge),
         entries.Recomputed: (_recomputed,),
         entries.ActRefused: (_refused,),
     }

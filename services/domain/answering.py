@@ -15,7 +15,7 @@ from schemas import decision
 from schemas import incident as entries
 from schemas.event import isoformat
 from schemas.incident import Status
-from services.domain.dispatching import redispatch, send_back
+from services.domain.dispatching import lead_again, redispatch, send_back
 from services.domain.incident import Incident
 from services.domain.story import Refusal, Story, Verdict
 
@@ -156,8 +156,9 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
     overall = story.deadlines(overall=story.configuration.whistle(state.call).overall) if state.called_at else {}
     story.tell(entries.Reopened, times=state.reopened + 1, deadlines=overall)
     done = [each for each in state.obligations.values() if each.status == "confirmed"]
+    lead_again(story, done)
     for owed in done:
-        redispatch(story, owed, note=note)
+        redispatch(story, story.owed_by(owed.department), note=note)
     if not done:
         story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
 

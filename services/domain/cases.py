@@ -73,7 +73,7 @@ def _late(
         elif isinstance(expected, Duration) and got != expected:
             yield Difference(what, str(expected), str(got))
         elif isinstance(expected, datetime):
-            due_at = add(configuration.calendar, case.at, got)
+            due_at = add(configuration.calendar_of(department), case.at, got)
             if due_at != expected:
                 told = f"{_told(due_at, configuration)} ({got})"
                 yield Difference(what, _told(expected, configuration), told)

@@ -211,9 +211,9 @@ def fire(story: Story, due: Due) -> None:
     clock = (owed.clocks if owed else state.clocks).get(due.name)
     if clock is None or (clock.since, clock.fired) != (due.since, due.index) or due.at > story.at:
         return
-    if due.name == "close":
+    if due.name == "close" and owed is None:
         story.tell(entries.HeldOpen if state.supervised else entries.Closed, **_by_itself(owed))
-    elif due.name == "reply":
+    elif due.name == "reply" and owed is None:
         story.tell(entries.Unreplied, report=state.asked, **_by_itself(owed))
     elif due.name == "review" and isinstance(owed, Obligation):
         # From the review date itself: whoever looks late moves nothing.

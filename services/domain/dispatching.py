@@ -9,17 +9,18 @@
 Source: the district's practice of first receivers and named leads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from schemas import action
 from schemas import incident as entries
+from schemas.dispatch import Bound
 from services.domain import routing
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Verdict
-from services.domain.working_time import Duration
+from services.domain.working_time import Duration, add
 
 _FIRST: Final = "rule:first-receiver-leads"
 
@@ -40,7 +41,7 @@ def dispatch(
     leads = lead is None or lead.department == department
     limits = story.configuration.whistle(state.call).deadlines
     if limits:
-        policy = replace(policy, deadlines=_stricter(story, policy.deadlines, limits))
+        policy = replace(policy, deadlines=_stricter(story, department, policy.deadlines, limits))
     story.tell(
         entries.Dispatched,
         department=department,
@@ -58,6 +59,8 @@ def dispatch(
 def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None:
     """Dispatch again under the policy that was frozen, in a new round."""
     policy = owed.policy
+    # Whom the district named stays bound in every round; who only leads until then, no longer than that.
+    fields.setdefault("bound", "named" if owed.bound == "named" else None)
     durations = {name: Duration.parse(text) for name, text in policy.durations.items()}
     story.tell(
         entries.Dispatched,
@@ -88,12 +91,13 @@ def send_back(story: Story, owed: Obligation, reason: str) -> None:
 
 
 def _stricter(
-    story: Story, deadlines: Mapping[str, Duration], limits: Mapping[str, Duration]
+    story: Story, department: str, deadlines: Mapping[str, Duration], limits: Mapping[str, Duration]
 ) -> Mapping[str, Duration]:
     """Return a rule's deadlines with the whistle's, each the one that ends first from this instant (rule 4)."""
     found = dict(deadlines)
+    calendar = story.configuration.calendar_of(department)
     for name, limit in limits.items():
-        if name not in found or story.after(limit) < story.after(found[name]):
+        if name not in found or add(calendar, story.at, limit) < add(calendar, story.at, found[name]):
             found[name] = limit
     return found
 
@@ -110,18 +114,26 @@ def seek_lead(story: Story) -> None:
     district = story.configuration.directory.district
     if district is None:
         return
-    post = story.configuration.approvals.ranks[-1].post
-    story.tell(
-        entries.LeadSought,
-        by=_FIRST,
-        unit=district.code,
-        post=post,
-        **story.holding(district.code, post),
-        deadlines=story.deadlines(district.code, lead=story.configuration.street.lead),
-    )
+    # Who has been asked already has no longer for it, whatever the street does meanwhile.
+    if "lead" not in state.clocks:
+        post = story.configuration.approvals.ranks[-1].post
+        story.tell(
+            entries.LeadSought,
+            by=_FIRST,
+            unit=district.code,
+            post=post,
+            **story.holding(district.code, post),
+            deadlines=story.deadlines(district.code, lead=story.configuration.street.lead),
+        )
     first = called[0]
-    _pass_lead(story, first.department, "all who were called have declined: the first leads", bound=True)
-    redispatch(story, story.owed_by(first.department), "until the district names a lead", by=_FIRST, bound=True)
+    _pass_lead(story, first.department, "all who were called have declined: the first leads", bound="first")
+    redispatch(story, story.owed_by(first.department), "until the district names a lead", by=_FIRST, bound="first")
+
+
+def lead_again(story: Story, done: Sequence[Obligation]) -> None:
+    """See that somebody leads what is reopened: the first of those who had done it, where the lead was withdrawn."""
+    if done and story.now_is.lead is None:
+        _pass_lead(story, done[0].department, "the lead was withdrawn")
 
 
 def keep_led(story: Story) -> None:
@@ -130,10 +142,10 @@ def keep_led(story: Story) -> None:
     going_on = [each for each in state.obligations.values() if each.open]
     if going_on and state.lead is None:
         at_work = [each for each in going_on if each.status != "declined"] or going_on
-        _pass_lead(story, at_work[0].department, "the lead was withdrawn", bound=False)
+        _pass_lead(story, at_work[0].department, "the lead was withdrawn")
 
 
-def _pass_lead(story: Story, department: str, reason: str, *, bound: bool) -> None:
+def _pass_lead(story: Story, department: str, reason: str, *, bound: Bound | None = None) -> None:
     lead = story.now_is.lead
     if lead is None or lead.department != department:
         story.tell(entries.LeadNamed, lead=department, reason=reason, bound=bound, by=_FIRST)
@@ -151,19 +163,19 @@ def name_lead(story: Story, state: Incident, fact: action.LeadNamed) -> Verdict:
     owed = state.obligations.get(fact.department)
     if owed and owed.status == "confirmed":
         return Refusal(f"the work of {fact.department} is confirmed already")
-    story.tell(entries.LeadNamed, lead=fact.department, reason=fact.reason, bound=True)
+    story.tell(entries.LeadNamed, lead=fact.department, reason=fact.reason, bound="named")
     for other in state.obligations.values():
         if other.department != fact.department and never_took_it_on(other):
             reason = f"{fact.department} was named the lead"
             story.tell_of(entries.Withdrawn, other.department, reason=reason)
     if owed is None or owed.status == "withdrawn":
         policy = story.configuration.policy_for(story.labels(state.call), fact.department)
-        dispatch(story, fact.department, policy, note=fact.reason, bound=True)
+        dispatch(story, fact.department, policy, note=fact.reason, bound="named")
     elif owed.status == "declined":
-        redispatch(story, story.owed_by(fact.department), note=fact.reason, bound=True)
+        redispatch(story, story.owed_by(fact.department), note=fact.reason, bound="named")
     return None
 
 
 def never_took_it_on(owed: Obligation) -> bool:
     """Tell whether a department declined, or would have if it could: it leads only until another is named."""
-    return owed.status == "declined" or (owed.status == "dispatched" and owed.bound)
+    return owed.status == "declined" or (owed.status == "dispatched" and owed.bound == "first")

@@ -15,7 +15,7 @@ from uuid import UUID
 from schemas import incident as entries
 from schemas.action import BreachesListed
 from schemas.decision import CallKind, Inspected, Request
-from schemas.dispatch import CaseStatus, Role
+from schemas.dispatch import Bound, CaseStatus, Role
 from schemas.dispatch import Status as ObligationStatus
 from schemas.incident import Approver, Entry, Policy, Provisional, Status
 from schemas.report import Fault, Proved, Raised
@@ -54,9 +54,9 @@ class Pending:
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
-    `bound`: it may not be declined. `late` names the deadlines that passed unkept: what was late stays late.
-    `acknowledged_at` is of the first time, `resolved_at` of the last in this round; `reopened` counts how often
-    confirmed work was called for again.
+    `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `late` names the
+    deadlines that passed unkept: what was late stays late. `acknowledged_at` is of the first time, `resolved_at` of the
+    last in this round; `reopened` counts how often confirmed work was called for again.
     """
 
     department: str
@@ -71,7 +71,8 @@ class Obligation:
     request: Pending | None = None
     extensions: int = 0
     arrived: bool = False
-    bound: bool = False
+    bound: Bound | None = None
+    refused: bool = False
     late: tuple[str, ...] = ()
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
@@ -312,7 +313,8 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         policy=entry.policy,
         dispatched_at=before.dispatched_at if before else at,
         extensions=before.extensions if before else 0,
-        bound=bool(entry.bound),
+        bound=entry.bound,
+        refused=before.refused if before else False,
         clocks=_clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional),
         late=before.late if before else (),
         acknowledged_at=before.acknowledged_at if before else None,
@@ -341,18 +343,20 @@ def _lead_named(state: Incident, entry: entries.LeadNamed, _at: datetime) -> Cha
 
 def _led(owed: Obligation, entry: entries.LeadNamed) -> Obligation:
     if owed.department == entry.lead:
-        return _changed(owed, role="lead", bound=owed.bound or entry.bound)
-    return owed if owed.role == "support" else _changed(owed, role="support")
+        return _changed(owed, role="lead", bound=entry.bound or owed.bound)
+    return owed if owed.role == "support" else _changed(owed, role="support", bound=None)
 
 
 def _acknowledged(state: Incident, entry: entries.Acknowledged, at: datetime) -> Changes:
     first_at = state.obligations[entry.department].acknowledged_at or at
-    after = _oblige(state, entry, "acknowledge", status="acknowledged", owner=entry.owner, acknowledged_at=first_at)
+    after = _oblige(
+        state, entry, "acknowledge", status="acknowledged", owner=entry.owner, acknowledged_at=first_at, refused=False
+    )
     return {**after, "status": "responding"}
 
 
 def _declined(state: Incident, entry: entries.Declined, _at: datetime) -> Changes:
-    return _oblige(state, entry, "*", status="declined")
+    return _oblige(state, entry, "*", status="declined", refused=True)
 
 
 def _arrived(state: Incident, entry: entries.Arrived, _at: datetime) -> Changes:
@@ -407,7 +411,11 @@ def _verified(_state: Incident, entry: entries.Verified, _at: datetime) -> Chang
 
 
 def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Changes:
-    return {**_oblige(state, entry, "*", status="confirmed"), **_proved(entry)}
+    after = {**_oblige(state, entry, "*", status="confirmed"), **_proved(entry)}
+    # Whose the lead's part was is not asked any more once it is done.
+    if "lead" in state.clocks and state.obligations[entry.department].role == "lead":
+        after["clocks"] = _clocks(state.clocks, "lead", sets={}, since=entry.version)
+    return after
 
 
 def _confirmed(state: Incident, entry: entries.Confirmed, at: datetime) -> Changes:
@@ -436,7 +444,7 @@ def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes
 
 
 def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
-    clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version)
+    clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
     return {"asked": entry.report, "clocks": clocks}
 
 
@@ -470,6 +478,9 @@ def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
 
 
 def _recomputed(state: Incident, entry: entries.Recomputed, _at: datetime) -> Changes:
+    if entry.case is not None:
+        case = state.cases[entry.case]
+        return {"cases": {**state.cases, entry.case: _changed(case, clocks=_firm(case.clocks, entry))}}
     if entry.department is None:
         return {"clocks": _firm(state.clocks, entry)}
     owed = state.obligations[entry.department]

@@ -10,6 +10,24 @@ from services.domain.reading import Place
 from services.domain.whistles import Whistle, Whistles
 from services.domain.working_time import Duration
 
+# Clocks of the state machine that run against others, or end a wait by themselves.
+NO_DEADLINES: Final = frozenset(
+    {
+        "decide",
+        "confirm",
+        "approve",
+        "review",
+        "close",
+        "answer",
+        "overall",
+        "lead",
+        "wait",
+        "reply",
+        "explain",
+        "judge",
+        "by-hand",
+    }
+)
 APPROVALS: Final[tuple[Approval, ...]] = get_args(Approval)
 _KINDS: Final[tuple[CallKind, ...]] = get_args(CallKind)
 _PARTIES: Final = ("street", "supervision")
@@ -25,9 +43,12 @@ def read_whistles(place: Place) -> Whistles:
 
 
 def _whistle(place: Place) -> Whistle:
-    deadlines: dict[str, Duration] = {
-        name: each.duration() for name, each in place.keys().items() if each.at(name, name).code()
-    }
+    deadlines: dict[str, Duration] = {}
+    for name, each in place.keys().items():
+        if name in NO_DEADLINES - {"overall"}:
+            each.error(f"{name} is no deadline of a department", "name an interim step otherwise, or see street-policy")
+        elif each.at(name, name).code():
+            deadlines[name] = each.duration()
     if "overall" not in deadlines:
         place.error("this whistle has no overall time", "write overall: 30wd")
     return Whistle(deadlines.pop("overall", Duration(0, "m")), deadlines)

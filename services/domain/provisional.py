@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas import incident as entries
-from services.domain.clocks import Due, debtor
+from services.domain.clocks import Due, Owed, debtor
 from services.domain.configuration import Configuration
-from services.domain.incident import Clock, Incident, Obligation
+from services.domain.incident import Case, Clock, Incident
 from services.domain.reading import Problem
 from services.domain.story import Story
 from services.domain.working_time import Calendar, Duration, add
@@ -38,6 +38,10 @@ def _uncertain(state: Incident) -> bool:
         for clock in owed.clocks.values():
             if clock.provisional is not None:
                 return True
+    for case in state.cases.values():
+        for clock in case.clocks.values():
+            if clock.provisional is not None:
+                return True
     return False
 
 
@@ -59,19 +63,30 @@ def recount(story: Story) -> None:
     """
     if story.state is None or not _uncertain(story.state):
         return
-    found: dict[str | None, dict[str, tuple[datetime, Calendar]]] = {}
+    found: dict[_Whose, dict[str, tuple[datetime, Calendar]]] = {}
     for owed, name, due_at, calendar in _certain(story.now_is, story.configuration, story.at):
-        found.setdefault(owed.department if owed else None, {})[name] = due_at, calendar
-    for department, counted in found.items():
+        found.setdefault(_whose(owed), {})[name] = due_at, calendar
+    for (department, case, number), counted in found.items():
         story.tell(
             entries.Recomputed,
             department=department,
-            round=story.owed_by(department).round if department else 0,
+            case=case,
+            round=number,
             deadlines={name: due_at for name, (due_at, _) in counted.items()},
             reason="; ".join(dict.fromkeys(_reason(calendar) for _, calendar in counted.values())),
             who="clock",
             by="rule:calendar",
         )
+
+
+_Whose = tuple[str | None, str | None, int]
+
+
+def _whose(owed: Owed) -> _Whose:
+    """Return the department or the case that a clock belongs to, and which round or turn of it."""
+    if isinstance(owed, Case):
+        return None, owed.unit, owed.turn
+    return (owed.department, None, owed.round) if owed else (None, None, 0)
 
 
 def _reason(calendar: Calendar) -> str:
@@ -81,20 +96,23 @@ def _reason(calendar: Calendar) -> str:
 
 def _certain(
     state: Incident, configuration: Configuration, at: datetime
-) -> Iterator[tuple[Obligation | None, str, datetime, Calendar]]:
+) -> Iterator[tuple[Owed, str, datetime, Calendar]]:
     """Yield every provisional deadline that hasn't passed and is certain by now, with its instant by its calendar."""
     for owed, name, clock in _clocks(state):
         if clock.provisional is None or clock.due_at <= at:
             continue
         calendar = configuration.calendar_of(debtor(state, owed, name))
-        due_at = add(calendar, clock.provisional.since, Duration.parse(clock.provisional.duration))
+        counted = add(calendar, clock.provisional.since, Duration.parse(clock.provisional.duration))
+        # Nobody is late by a deadline that was never told before it passed: then it stays where it was.
+        due_at = counted if counted > at else clock.due_at
         if calendar.certain_before is None or due_at < calendar.certain_before:
             yield owed, name, due_at, calendar
 
 
-def _clocks(state: Incident) -> Iterator[tuple[Obligation | None, str, Clock]]:
-    of_all: list[tuple[Obligation | None, Mapping[str, Clock]]] = [(None, state.clocks)]
+def _clocks(state: Incident) -> Iterator[tuple[Owed, str, Clock]]:
+    of_all: list[tuple[Owed, Mapping[str, Clock]]] = [(None, state.clocks)]
     of_all += [(owed, owed.clocks) for owed in state.obligations.values()]
+    of_all += [(case, case.clocks) for case in state.cases.values()]
     for owed, clocks in of_all:
         for name, clock in clocks.items():
             yield owed, name, clock

@@ -38,6 +38,9 @@ def hear_community(
             yield from _raised(key, community, street, fact, at, configuration)
         case Recorded():
             yield from _walked(key, community, street, fact)
+        # A case stays with the incident it was opened about, whatever that was attached to.
+        case report.Explained():
+            yield topic, key, decision.Explained(by=community, community=community, **fields)
         case _ if type(fact) in _OF_INCIDENT:
             yield topic, incident, _OF_INCIDENT[type(fact)](by=community, community=community, **fields)
         case _ if type(fact) in _OF_REPORTER:
@@ -53,7 +56,6 @@ _OF_INCIDENT: Mapping[type[Fact], Callable[..., Fact]] = MappingProxyType(
         report.Confirmed: decision.Confirmed,
         report.SentBack: decision.SentBack,
         report.Contacted: decision.Contacted,
-        report.Explained: decision.Explained,
     }
 )
 _OF_REPORTER: Mapping[type[Fact], Callable[..., Fact]] = MappingProxyType(

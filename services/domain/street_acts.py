@@ -14,7 +14,7 @@ from schemas import decision
 from schemas import incident as entries
 from schemas.event import LATEST, isoformat
 from services.domain import answering, supervising
-from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch, send_back
+from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch, seek_lead, send_back
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -138,11 +138,15 @@ def _withdraw(story: Story, state: Incident, fact: decision.Withdrawn) -> Verdic
     owed = state.obligations.get(fact.department)
     if owed is None or not owed.open:
         return Refusal(f"{fact.department} owes nothing that could be withdrawn")
-    refusal = _approved(story) if never_took_it_on(owed) else None
+    if owed.bound == "named":
+        return Refusal(f"the district named {fact.department} the lead, and only the district names another")
+    refusal = _approved(story) if owed.refused else None
     if refusal:
         return refusal
     story.tell_of(entries.Withdrawn, fact.department, reason=fact.reason)
     keep_led(story)
+    if any(each.open for each in story.now_is.obligations.values()):
+        seek_lead(story)
     _settle(story)
     return None
 

@@ -84,8 +84,17 @@ def explain(story: Story, unit: str, explanation: str, turn: int | None = None) 
         return Refusal(f"no explanation is asked of {unit}")
     if turn is not None and turn != case.turn:
         return Refusal(f"this was said of turn {turn}, and the current one is {case.turn}")
-    deadlines = story.deadlines(case.judge, judge=story.configuration.street.judge)
-    story.tell(entries.Explained, unit=unit, turn=case.turn, explanation=explanation, deadlines=deadlines)
+    post = story.configuration.approvals.ranks[-1].post
+    story.tell(
+        entries.Explained,
+        unit=unit,
+        turn=case.turn,
+        explanation=explanation,
+        judge=case.judge,
+        post=post,
+        **story.holding(case.judge, post),
+        deadlines=story.deadlines(case.judge, judge=story.configuration.street.judge),
+    )
     return None
 
 

@@ -9,7 +9,7 @@ from services.domain.checking import check_tree
 from services.domain.directory import Directory
 from services.domain.ladder_checks import warn_of_the_unacknowledged
 from services.domain.matchers import Matcher, parse_matchers
-from services.domain.policy_reading import APPROVALS
+from services.domain.policy_reading import APPROVALS, NO_DEADLINES
 from services.domain.reaching import literals
 from services.domain.reading import Place
 from services.domain.routing import Route
@@ -17,10 +17,6 @@ from services.domain.working_time import Duration
 
 LABELS: Final = ("kind", "category", "severity", "channel", "grid_level", "community", "street", "estate", "call")
 NEEDED: Final = ("acknowledge", "resolve")
-# Clocks of the state machine that run against others, or end a wait by themselves.
-_NO_DEADLINES: Final = frozenset(
-    {"decide", "confirm", "approve", "review", "close", "answer", "overall", "lead", "wait", "reply", "by-hand"}
-)
 _KEYS: Final = ("name", "departments", "matchers", "continue", "always", "deadlines", "ladder", "allow", "routes")
 _MATCHERS: Final = "see https://prometheus.io/docs/alerting/latest/configuration/#matcher"
 _EXPRESSIONS: Final = (
@@ -151,7 +147,7 @@ def _matchers(place: Place) -> tuple[Matcher, ...]:
 def _deadlines(place: Place) -> dict[str, Duration]:
     found = {}
     for name, each in place.keys().items():
-        if name in _NO_DEADLINES:
+        if name in NO_DEADLINES:
             each.error(f"{name} is no deadline of a department", "name an interim step otherwise, or see policy.yaml")
         elif each.at(name, name).code():
             found[name] = each.duration()

@@ -460,6 +460,8 @@ async def _rounds(settings: Settings, inspection: str | None, level: int | None,
             return levels, levels_table(levels)
 
     rows, table = await _asked(settings, look)
+    what = f"round {inspection}" if inspection else f"list rounds level={level}" if level else "list rounds"
+    await _noted(settings, what)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in rows], ensure_ascii=False, default=_written))
     else:

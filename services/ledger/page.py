@@ -112,10 +112,20 @@ class Ledger:
 
     async def show(self, request: Request, what: str, incident: UUID | None = None) -> None:
         """Write down what whoever asks is about to be shown; what can't be written down is not shown."""
-        who = request.headers.get(self._reader_header) if self._reader_header else None
+        who = _named(request.headers.get(self._reader_header)) if self._reader_header else None
         address = request.client.host if request.client else ""
         by = audit.reader(who, "page", address)
         await audit.record(self.engine, by, what, incident, self.clock.now())
+
+
+def _named(header: str | None) -> str | None:
+    """Return what a proxy says in UTF-8, which HTTP's own headers are not read as."""
+    if header is None:
+        return None
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def make_page(ledger: Ledger, counted: Counted, host: str) -> Starlette:
@@ -132,7 +142,7 @@ def make_page(ledger: Ledger, counted: Counted, host: str) -> Starlette:
         "/api/rates": rates_answer(counted),
         "/api/broken": _broken(ledger),
         "/api/incidents/{id:uuid}": _history(ledger),
-        **round_answers(ledger.engine, ledger.names),
+        **round_answers(ledger),
         "/healthz": _health(ledger),
     }
     return Starlette(

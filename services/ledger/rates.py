@@ -124,9 +124,9 @@ def _date(name: str, written: str) -> date | None:
 # --- the calendars ---------------------------------------------------------------------------------------------------
 
 
-def calendar_of(configuration: Configuration, unit: str) -> Calendar:  # noqa: ARG001 - one for all of them, so far
+def calendar_of(configuration: Configuration, unit: str) -> Calendar:
     """Return the calendar of a unit's office hours, or of everybody who has none of their own: whoever has no code."""
-    return configuration.calendar
+    return configuration.calendar_of(unit)
 
 
 @dataclass(frozen=True, slots=True)

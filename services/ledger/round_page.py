@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,11 +14,16 @@ from services.ledger.names import Names
 from services.ledger.rounds import Finding, Round
 from services.ledger.words import FINDINGS, KINDS, PURPOSES, both, plain
 
+if TYPE_CHECKING:
+    from services.ledger.page import Ledger
 
-def round_answers(engine: AsyncEngine, names: Names) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
-    """Return what answers each path."""
 
-    async def by_level(_: Request) -> Response:
+def round_answers(ledger: Ledger) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
+    """Return what answers each path; whoever is shown something is written down."""
+    engine = ledger.engine
+
+    async def by_level(request: Request) -> Response:
+        await ledger.show(request, "list rounds")
         async with engine.connect() as connection:
             found = await rounds.by_level(connection)
         return JSONResponse({"rows": [asdict(each) for each in found]})
@@ -28,11 +32,13 @@ def round_answers(engine: AsyncEngine, names: Names) -> Mapping[str, Callable[[R
         level: int = request.path_params["level"]
         if level not in rounds.LEVELS:
             return JSONResponse({"error": "没有这一级网格 there is no such grid level"}, status_code=404)
+        await ledger.show(request, f"list rounds level={level}")
         async with engine.connect() as connection:
             found = await rounds.rounds(connection, level)
-        return JSONResponse({"rows": [_round(each, names) for each in found]})
+        return JSONResponse({"rows": [_round(each, ledger.names) for each in found]})
 
     async def of_round(request: Request) -> Response:
+        await ledger.show(request, f"round {request.path_params['id']}")
         async with engine.connect() as connection:
             found = await rounds.findings(connection, request.path_params["id"])
         if found is None:

@@ -17,7 +17,7 @@ def make(settings: Settings, configuration: Configuration, key: bytes, listening
     """Return the room, not yet running; it has nothing to publish, so it needs no anchor."""
 
     async def shown(room: Room) -> None:
-        await serve(room.plumbing.engine, key, configuration.calendar.zone, listening)
+        await serve(room, key, listening)
 
     return Room(
         name="receipts",
@@ -25,6 +25,6 @@ def make(settings: Settings, configuration: Configuration, key: bytes, listening
         anchor=None,
         journal=journal,
         settings=settings,
-        make_desk=lambda _plumbing: ReceiptsDesk(),
+        make_desk=lambda _plumbing: ReceiptsDesk(configuration.calendar.zone),
         background=(shown,),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,10 @@ Page = tuple[Told, ...]
 
 
 class ReceiptsDesk:
-    """Writes down each answer and each question, as it was said."""
+    """Writes down each answer and each question, as it was said; `zone` is for the page beside it."""
+
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        self.zone = zone
 
     async def load(self, _connection: AsyncConnection, _keys: Sequence[UUID]) -> dict[UUID, Page]:
         """Return nothing: what is told needs nothing that was told before."""

@@ -82,16 +82,16 @@ article { border-top: 1px solid #d9dfe4; padding: .5rem 0; } article p { margin:
 log = get(__name__)
 
 
-def make_page(engine: AsyncEngine, key: bytes, zone: tzinfo) -> Starlette:
-    """Return the application; instants on the page are in `zone`, and in UTC elsewhere."""
+def make_page(engine: AsyncEngine, key: bytes, zone: Callable[[], tzinfo]) -> Starlette:
+    """Return the application; instants on the page are in the zone in use just then, and in UTC elsewhere."""
 
     async def receipt(request: Request) -> Response:
         found = read_receipt(key, request.path_params["receipt"])
         if found is None:
-            return _answer(request, [], zone, 404, NO_RECEIPT)
+            return _answer(request, [], zone(), 404, NO_RECEIPT)
         async with engine.connect() as connection:
             told = await store.of_report(connection, *found)
-        return _answer(request, told, zone)
+        return _answer(request, told, zone())
 
     async def health(_: Request) -> Response:
         async with engine.connect() as connection:

@@ -7,13 +7,12 @@ import contextlib
 import logging
 import socket
 from collections.abc import Iterator
-from datetime import tzinfo
 
 import uvicorn
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.receipts.page import make_page
 from services.runtime.log import get
+from services.runtime.room import Room
 
 CLOSE_LIMIT_S = 1
 log = get(__name__)
@@ -28,13 +27,14 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(engine: AsyncEngine, key: bytes, zone: tzinfo, listening: socket.socket) -> None:
+async def serve(room: Room, key: bytes, listening: socket.socket) -> None:
     """Serve until cancelled; no access is logged, since a receipt is part of its address."""
+    zone = lambda: room.desk.zone  # type: ignore[attr-defined]  # noqa: E731
     host, port = listening.getsockname()[:2]
     # uvicorn tells of its own start and end what the room tells already.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        make_page(engine, key, zone),
+        make_page(room.plumbing.engine, key, zone),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -88,22 +88,33 @@ class RouterDesk:
 
         What nobody owns or acknowledged comes before everything else that is due at once.
         """
+        found, early = await self._fireable(connection, horizons, limit)
+        # What is early is reckoned anew elsewhere: until then it must not hold up the other shards.
+        while early and not found and (horizons := {each: at for each, at in horizons.items() if each not in early}):
+            found, early = await self._fireable(connection, horizons, limit)
+        return found or await self._recounted(connection, horizons, limit)
+
+    async def _fireable(
+        self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int
+    ) -> tuple[list[DeadlinePassed], set[int]]:
+        """Return the firings of one page in their order, and the shards in which something was said to be due early."""
         rows = await due_states(connection, self.states, horizons, limit)
-        if not rows:
-            return await self._recounted(connection, horizons, limit)
         # Behind a full page others may be due that are not on it: nothing later than its end is fired before them.
         latest = rows[-1][1] if len(rows) == limit else None
-        found = []
+        found: list[DeadlinePassed] = []
+        early: set[int] = set()
         for shard, _, state in rows:
             due = [each for each in dues(state, self.configuration, horizons[shard]) if each.at <= horizons[shard]]
             if not due:
-                self.early.add(shard)
+                early.add(shard)
             found += [
                 DeadlinePassed(identity(state.id, each), state.id, shard, horizons[shard], each)
                 for each in due
                 if latest is None or each.at <= latest
             ]
-        return sorted(found, key=lambda each: (each.due.name not in UNTAKEN, each.due.at, each.key, each.due.name))
+        self.early |= early
+        found.sort(key=lambda each: (each.due.name not in UNTAKEN, each.due.at, each.key, each.due.name))
+        return found, early
 
     async def _recounted(
         self, connection: AsyncConnection, horizons: Mapping[int, datetime], limit: int

@@ -228,6 +228,7 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
         ),
         ("policy.yaml", "{party: street, post: section-head}", "{party: street, post: responsible-leader}", "already"),
         ("policy.yaml", "general: {overall: 40wd}", "general: {resolve: 40wd}", "has no overall time"),
+        ("policy.yaml", "general: {overall: 40wd}", "general: {overall: 40wd, close: 1h}", "close is no deadline"),
         ("policy.yaml", "  general: {overall: 40wd}\n", "", "the general whistle has no limits"),
         ("routes.yaml", "  name: root", "  name: root\n  allow: [holiday]", "'holiday' is nothing that is approved"),
         ("calendar.yaml", "calendar: china", "routes: {}\ncalendar: china", "unknown key 'routes'"),

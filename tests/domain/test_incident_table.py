@@ -180,13 +180,12 @@ OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
         "name another the lead": "LeadNamed Withdrawn Dispatched",
         "remind": "RemindedByHand",
     },
-    "named the lead": {
-        "name it the lead": "LeadNamed",
+    "named the lead": _NAMED
+    | {
         "acknowledge": "Acknowledged",
         "resolve": "Acknowledged Resolved",
-        "withdraw": "Withdrawn LeadNamed",
-        "call another": "Withdrawn LeadNamed Called Dispatched",
-        "name another the lead": "LeadNamed Withdrawn",
+        "call another": "Called Dispatched",
+        "call another by an officer": "Called Dispatched",
         "remind": "RemindedByHand",
     },
     "resolved": _ANYHOW

@@ -1,11 +1,14 @@
 """Who leads: the department first called, until somebody with the power to do so names another (dispatching.py)."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from schemas import action, decision, dispatch, response
 from schemas import incident as entries
+from services.domain.whistles import Whistle
+from services.domain.working_time import Duration
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, START, Scene, durations, names, opened
 
 DECLINE = response.Declined(reason="not ours")
@@ -34,7 +37,7 @@ def test_what_all_decline_goes_to_the_district_and_the_first_called_leads_until_
     assert names(told) == ["Declined", "LeadSought", "Dispatched"]
     assert scene.now.clocks["lead"].due_at == START + HOUR + DAY
     owed = scene.owed("water")
-    assert (owed.status, owed.round, owed.role, owed.bound) == ("dispatched", 2, "lead", True)
+    assert (owed.status, owed.round, owed.role, owed.bound) == ("dispatched", 2, "lead", "first")
     assert owed.clocks["resolve"].due_at == START + HOUR + 5 * DAY
     assert scene.owed("power").status == "declined"
 
@@ -213,3 +216,97 @@ def test_classifying_as_it_was_is_refused() -> None:
     """Nothing is told that changes nothing."""
     scene = called("water")
     assert names(scene.street(decision.Reclassified(category="other", reason="as before"))) == ["ActRefused"]
+
+
+# --- what was found at the seams -------------------------------------------------------------------------------------
+
+
+def test_the_street_does_not_undo_whom_the_district_named() -> None:
+    """A named lead is no department that declined: calling a supporter leaves it, and the street can't withdraw it."""
+    scene = called("water", "power")
+    for department in ("power", "water"):
+        scene.department(department, DECLINE)
+    scene.supervision(action.LeadNamed(department="fire", reason="theirs"))
+    told = scene.street(decision.Called(kind="general", departments=("east-care",)))
+    assert names(told) == ["Called", "Dispatched"]
+    assert roles(scene) == {"fire": "lead", "east-care": "support"}
+    scene.department("fire", response.Acknowledged())
+    told = scene.street(decision.Withdrawn(department="fire", reason="we prefer another", by="responsible-leader"))
+    assert names(told) == ["ActRefused"]
+
+
+def test_insisting_first_is_no_way_around_the_rank() -> None:
+    """Who has declined is let go by the rank for it, in whatever round, until it has acknowledged."""
+    scene = called("water", "power")
+    scene.department("water", DECLINE)
+    scene.street(decision.Insisted(department="water", reason="yours"))
+    withdrawn = decision.Withdrawn(department="water", reason="let it go")
+    assert names(scene.street(withdrawn)) == ["ActRefused"]
+    scene.department("water", response.Acknowledged())
+    assert names(scene.street(withdrawn)) == ["Withdrawn", "LeadNamed"]
+
+
+def test_somebody_leads_what_is_reopened() -> None:
+    """Where the lead was withdrawn when nothing was open any more, the first who had done it leads the new round."""
+    scene = called("water", "power")
+    scene.department("power", DONE)
+    scene.street(decision.Confirmed(department="power"))
+    scene.street(decision.Withdrawn(department="water", reason="not needed"))
+    scene.street(decision.Answered(answer="done"))
+    scene.street(decision.Rated(report=scene.incident, solved=False, satisfied=False))
+    assert roles(scene) == {"power": "lead"}
+
+
+def test_whom_the_district_named_stays_bound_in_every_round() -> None:
+    """Reopened, it may not decline either."""
+    scene = called("water")
+    scene.department("water", DECLINE)
+    scene.supervision(action.LeadNamed(department="power", reason="theirs"))
+    scene.department("power", DONE)
+    scene.street(decision.Confirmed())
+    scene.street(decision.Answered(answer="done"))
+    scene.street(decision.Rated(report=scene.incident, solved=False, satisfied=False))
+    assert names(scene.department("power", DECLINE)) == ["ActRefused"]
+
+
+def test_nobody_is_late_with_naming_a_lead_whose_work_is_confirmed() -> None:
+    """Once the part of whoever led is done and confirmed, it is not asked any more whose it was."""
+    scene = called("water", "power")
+    for department in ("power", "water"):
+        scene.department(department, DECLINE)
+    scene.department("water", DONE)
+    scene.street(decision.Confirmed(department="water"))
+    assert "lead" not in scene.now.clocks
+
+
+def test_the_district_gets_no_longer_for_what_it_was_asked() -> None:
+    """Whatever the street does meanwhile, the deadline for naming a lead stays the one of the first time."""
+    scene = called("water", "power")
+    for department in ("power", "water"):
+        scene.department(department, DECLINE)
+    due_at = scene.now.clocks["lead"].due_at
+    scene.later(HOUR).street(decision.Insisted(department="power", reason="yours"))
+    scene.department("power", DECLINE)
+    told = scene.street(decision.Withdrawn(department="water", reason="not theirs", by="section-head"))
+    assert names(told) == ["Withdrawn", "LeadNamed", "Dispatched"]
+    assert scene.owed("power").bound == "first"
+    assert scene.now.clocks["lead"].due_at == due_at
+
+
+def test_the_stricter_limit_is_found_by_the_calendar_of_whoever_owes() -> None:
+    """Eight office hours end before thirty by the clock at an open department, and after them at a closed one."""
+    closed = frozenset({date(2021, 3, 2), date(2021, 3, 3), date(2021, 3, 4)})
+    units = {**CONFIGURATION.directory.units}
+    units["fire"] = replace(units["fire"], calendar="closed")
+    configuration = replace(
+        CONFIGURATION,
+        directory=replace(CONFIGURATION.directory, units=units),
+        routes=replace(CONFIGURATION.routes, deadlines=durations(acknowledge="8wh", resolve="5d"), routes=()),
+        whistles={**CONFIGURATION.whistles, "emergency": Whistle(Duration(10, "d"), durations(acknowledge="30h"))},
+        calendars={"closed": replace(CONFIGURATION.calendar, holidays=closed)},
+    )
+    scene = Scene(configuration)
+    scene.street(opened("other"))
+    scene.street(decision.Called(kind="emergency", departments=("fire", "power")))
+    assert scene.owed("fire").policy.durations["acknowledge"] == "30h"
+    assert scene.owed("power").policy.durations["acknowledge"] == "8wh"

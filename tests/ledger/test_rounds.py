@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -14,10 +15,12 @@ from schemas.report import Link
 from services.ledger import rounds
 from services.ledger.derived import clocks_of
 from services.ledger.names import named
+from services.ledger.page import Ledger
 from services.ledger.queries import Line, history
 from services.ledger.round_page import round_answers
 from services.ledger.rounds import Finding, Level, Round
 from services.ledger.words import told
+from services.runtime.clock import WallClock
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, inspected
 
@@ -147,7 +150,7 @@ async def test_the_page_answers_with_levels_rounds_and_findings(books: Books) ->
     round_ = walked(2, found=[done.id])
     await books.write(done)
     await books.hear([cause(round_)])
-    answers = round_answers(books.engine, named(CONFIGURATION))
+    answers = round_answers(Ledger(books.engine, WallClock(), lambda: named(CONFIGURATION)))
     app = Starlette(routes=[Route(path, answer) for path, answer in answers.items()])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://page") as page:
         assert [row["rounds"] for row in (await page.get("/api/rounds")).json()["rows"]] == [0, 1, 0, 0]
@@ -158,6 +161,9 @@ async def test_the_page_answers_with_levels_rounds_and_findings(books: Books) ->
         for path in ("/api/rounds/levels/5", f"/api/rounds/{uuid4()}"):
             answer = await page.get(path)
             assert (answer.status_code, list(answer.json())) == (404, ["error"])
+    async with books.engine.connect() as connection:
+        read = (await connection.execute(text("SELECT what FROM ledger.reading ORDER BY id"))).scalars().all()
+    assert read[:3] == ["list rounds", "list rounds level=2", f"round {round_.subject}"]
 
 
 async def test_the_history_tells_what_reporters_were_told_asked_and_said(books: Books) -> None:

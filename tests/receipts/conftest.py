@@ -36,7 +36,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 async def page(engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who looks."""
-    transport = httpx.ASGITransport(app=make_page(engine, KEY, ZONE))
+    transport = httpx.ASGITransport(app=make_page(engine, KEY, lambda: ZONE))
     async with httpx.AsyncClient(transport=transport, base_url="http://receipts") as client:
         yield client
 

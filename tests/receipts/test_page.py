@@ -106,7 +106,7 @@ async def test_a_browser_is_shown_a_page_in_which_an_answer_is_only_text(
 async def test_a_database_that_is_away_is_told_and_no_receipt_is_logged() -> None:
     """503 and a sentence; what is logged of it has no part of the receipt."""
     nowhere = connect(DatabaseSettings(url=SecretStr("postgresql+asyncpg://nobody@127.0.0.1:9/none")), "test")
-    transport = httpx.ASGITransport(app=make_page(nowhere, KEY, ZONE))
+    transport = httpx.ASGITransport(app=make_page(nowhere, KEY, lambda: ZONE))
     logging.getLogger().setLevel(logging.DEBUG)
     with structlog.testing.capture_logs() as logged:
         async with httpx.AsyncClient(transport=transport, base_url="http://receipts") as page:

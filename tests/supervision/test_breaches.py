@@ -49,7 +49,7 @@ def written(folder: Path, content: bytes) -> Path:
 
 
 async def issued(settings: Settings) -> list[Event]:
-    """Every notice that was said."""
+    """Every notice that was said, in the order in which they were."""
     servers = settings.kafka.bootstrap_servers
     async with AIOKafkaConsumer(ACTIONS.name, bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
@@ -57,6 +57,8 @@ async def issued(settings: Settings) -> list[Event]:
         while len(events) < sum(ends.values()):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 events += [parse(record.value, FACTS) for record in records]
+    # Partitions are read in no order.
+    events.sort(key=lambda each: each.time)
     return [each for each in events if isinstance(each.data, BreachesListed)]
 
 

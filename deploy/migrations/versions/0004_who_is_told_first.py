@@ -1,7 +1,7 @@
 """What nobody has taken on is listed first; who was told, and which posts nobody held.
 
 Revision ID: 0004
-Revises: 0002
+Revises: 0003
 """
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ def upgrade() -> None:
     """Go forward."""
     op.add_column("telling", sa.Column("vacant", postgresql.ARRAY(sa.Text()), nullable=True), schema="supervision")
     op.add_column("clock", sa.Column("taken", sa.Boolean(), nullable=True), schema="ledger")
-    op.execute("UPDATE ledger.clock SET taken = name NOT IN ('acknowledge', 'decide')")
+    op.execute("UPDATE ledger.clock SET taken = name NOT IN ('acknowledge', 'decide', 'lead')")
     op.alter_column("clock", "taken", nullable=False, schema="ledger")
     _index(["taken", "due_at"])
 

@@ -3,7 +3,7 @@
 What earlier rounds found is only in the history: `whistle ledger rebuild` writes it down.
 
 Revision ID: 0005
-Revises: 0002
+Revises: 0004
 """
 
 import sqlalchemy as sa

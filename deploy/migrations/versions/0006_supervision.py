@@ -3,7 +3,7 @@
 Promises that were broken before it are listed once `whistle ledger rebuild` has run.
 
 Revision ID: 0006
-Revises: 0002
+Revises: 0005
 """
 
 import sqlalchemy as sa

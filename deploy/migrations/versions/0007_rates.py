@@ -1,7 +1,7 @@
 """The rates: a row for each obligation and incident as it is appraised, and in the states since when.
 
 Revision ID: 0007
-Revises: 0002
+Revises: 0006
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """By which configuration the router has reckoned when its incidents are due next.
 
 Revision ID: 0008
-Revises: 0002
+Revises: 0007
 """
 
 import sqlalchemy as sa
