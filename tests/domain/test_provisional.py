@@ -248,3 +248,33 @@ def test_once_confirmed_it_is_as_if_the_calendar_had_always_been(
 def _running(scene: Scene) -> dict[str, dict[str, tuple[datetime, int]]]:
     clocks = {"": scene.now.clocks} | {owed.department: owed.clocks for owed in scene.now.obligations.values()}
     return {code: {name: (each.due_at, each.fired) for name, each in of.items()} for code, of in clocks.items()}
+
+
+def test_a_cases_and_a_questions_deadlines_are_counted_again_too() -> None:
+    """Whatever belongs to neither the incident's story nor a department is found and counted again like the rest."""
+    scene = Scene(replace(by(SHORT), street=replace(CONFIGURATION.street, **durations(explain="10wd", reply="10wd"))))
+    scene.street(opened())
+    scene.supervision(action.CaseOpened(unit="elm", reason="late"))
+    scene.street(decision.Asked(question="where?"))
+    assert counted_by(scene.now, scene.configuration) is not None
+    told = recount(scene, replace(scene.configuration, calendar=LONG))
+    counted = [(each.case, dict(each.deadlines)) for each in told if isinstance(each, Recomputed)]
+    due_at = local("03-16T10:00")
+    assert sorted(counted, key=str) == [("elm", {"explain": due_at}), (None, {"reply": due_at})]
+    assert scene.now.cases["elm"].clocks["explain"].due_at == scene.now.clocks["reply"].due_at == due_at
+    assert counted_by(scene.now, scene.configuration) is None
+
+
+def test_nobody_becomes_late_by_a_deadline_that_has_never_been_told() -> None:
+    """Where the new instant has passed already, what was told stays: who acts by it is in time."""
+    scene = called(by(SHORT))
+    before = scene.owed().clocks["resolve"].due_at
+    sooner = replace(LONG, holidays=frozenset(), working_weekends=frozenset({date(2021, 3, 6), date(2021, 3, 7)}))
+    scene.at = before - HOUR
+    scene.department("water", response.Resolved(note="mended"))
+    assert "resolve" not in scene.owed().late
+    waiting = called(by(SHORT))
+    waiting.at = before - HOUR
+    recount(waiting, by(sooner))
+    clock = waiting.owed().clocks["resolve"]
+    assert (clock.due_at, clock.provisional) == (before, None)

@@ -268,3 +268,11 @@ def test_the_street_does_not_owe_the_districts_approval() -> None:
     scene.department("water", response.Acknowledged())
     scene.department("water", response.ParkingRequested(review_at=START + 9 * DAY, reason="frozen"))
     assert owes(scene.now) is None
+
+
+def test_a_community_explains_itself_in_the_incident_its_case_is_about() -> None:
+    """Whatever that was attached to: the case stays where it was opened."""
+    attached = Incident(INCIDENT, version=2, status="attached", attached_to=OTHER)
+    assert heard(report.Explained(explanation="nobody was at home"), attached) == [
+        (TOPIC, INCIDENT, decision.Explained(by="elm", community="elm", explanation="nobody was at home"))
+    ]

@@ -337,3 +337,14 @@ def test_a_copy_to_a_post_that_nobody_holds_is_refused() -> None:
     (told,) = scene().supervision(action.Reminded(department="water", copies=("emperor",)))
     assert isinstance(told, ActRefused)
     assert "emperor" in told.reason
+
+
+def test_the_district_is_asked_to_judge_as_soon_as_somebody_has_explained() -> None:
+    """It hears of nothing else before it is late: who explained what, and by when it is to be judged."""
+    found = scene(open_("water"))
+    found.said.clear()
+    found.hear(*explained("water"))
+    [asked] = [fact for topic, fact in found.said if topic == "supervision.escalations"]
+    assert isinstance(asked, escalation.Asked)
+    assert (asked.request, asked.unit, asked.department, asked.post) == ("judge", "hill", "water", "supervision-office")
+    assert asked.due_at == found.now.cases["water"].clocks["judge"].due_at

@@ -180,3 +180,12 @@ async def test_no_reading_is_ever_changed_or_deleted(database_url: str, unwritin
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT who FROM ledger.reading"))).scalars().all() == ["王督查"]
     await engine.dispose()
+
+
+async def test_a_readers_name_is_written_down_as_it_is_written(books: Books, look: httpx.AsyncClient) -> None:
+    """A proxy says it in UTF-8, which a header is not read as; what is no UTF-8 is kept as it came."""
+    history = History()
+    await books.write(history)
+    for name in ("王督查".encode(), b"clerk \xe9"):
+        assert (await look.get(f"/api/incidents/{history.id}", headers=[(HEADER.encode(), name)])).is_success
+    assert [who for who, *_ in await read(books)] == ["王督查", "clerk é"]

@@ -115,12 +115,20 @@ def _rates_as_told(house: House) -> str:
     )
 
 
+def _command(process: psutil.Process) -> list[str]:
+    """Return how it was started; nothing of one that has just ended, and that nobody has buried yet."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def _room(process: "subprocess.Popen[str]", name: str) -> psutil.Process:
     """The process of a room, once it runs."""
     found: list[psutil.Process] = []
 
     def runs() -> bool:
-        found[:] = [each for each in everything(process)[1:] if each.cmdline()[-1:] == [f"services.{name}"]]
+        found[:] = [each for each in everything(process)[1:] if _command(each)[-1:] == [f"services.{name}"]]
         return bool(found)
 
     until(runs, f"the room {name}", 30)
