@@ -24,6 +24,11 @@ class Approvals:
     ranks: tuple[Approver, ...]
     needs: Mapping[Approval, int] = field(hash=False)
 
+    @property
+    def top(self) -> Approver:
+        """The highest rank: it names leads and judges explanations too."""
+        return self.ranks[-1]
+
     def needed(self, what: Approval, granted: int = 0) -> Approver:
         """Return the lowest rank that may approve, where so many of the kind have been granted before (rule 2)."""
         more = granted if what == "extension" else 0

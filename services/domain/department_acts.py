@@ -117,8 +117,7 @@ def _request(story: Story, owed: Obligation, request: Request, until: datetime, 
     if refusal:
         return refusal
     approver = story.configuration.approvals.needed(request, owed.extensions)
-    district = story.configuration.directory.district
-    unit = district.code if approver.party == "supervision" and district else story.now_is.street
+    unit = story.above if approver.party == "supervision" else story.now_is.street
     story.tell_of(
         entries.Requested,
         owed.department,

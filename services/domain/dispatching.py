@@ -116,7 +116,7 @@ def seek_lead(story: Story) -> None:
         return
     # Who has been asked already has no longer for it, whatever the street does meanwhile.
     if "lead" not in state.clocks:
-        post = story.configuration.approvals.ranks[-1].post
+        post = story.configuration.approvals.top.post
         story.tell(
             entries.LeadSought,
             by=_FIRST,

@@ -96,6 +96,12 @@ class Story:
                     self.uncertain[name] = due_at, Provisional(since=start, duration=str(durations[name]))
         return found
 
+    @property
+    def above(self) -> str:
+        """The code of the district, or of the street itself where there is none: who decides what it may not."""
+        district = self.configuration.directory.district
+        return district.code if district else self.now_is.street
+
     def holding(self, unit: str, post: str) -> dict[str, str]:
         """Return who holds a unit's post at this instant, as entries name them; empty where nobody does."""
         holder = self.configuration.directory.holder(unit, post, self.at)

@@ -63,13 +63,12 @@ def _open(story: Story, state: Incident, case: Case | None, fact: action.CaseOpe
     if case and case.open:
         return Refusal(f"a case against {fact.unit} is open already")
     turn = case.turn + 1 if case else 1
-    district = story.configuration.directory.district
     story.tell(
         entries.CaseOpened,
         unit=fact.unit,
         turn=turn,
         reason=fact.reason,
-        judge=district.code if district else state.street,
+        judge=story.above,
         deadlines=story.deadlines(fact.unit, explain=story.configuration.street.explain),
     )
     return None
@@ -84,7 +83,7 @@ def explain(story: Story, unit: str, explanation: str, turn: int | None = None) 
         return Refusal(f"no explanation is asked of {unit}")
     if turn is not None and turn != case.turn:
         return Refusal(f"this was said of turn {turn}, and the current one is {case.turn}")
-    post = story.configuration.approvals.ranks[-1].post
+    post = story.configuration.approvals.top.post
     story.tell(
         entries.Explained,
         unit=unit,

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import socket
-from collections.abc import Iterator
-
-import uvicorn
 
 from services.ledger.lost import Arrivals
 from services.ledger.page import Ledger, make_page
 from services.ledger.rates_page import Counted
 from services.ledger.reading import Unreadable
 from services.ledger.settings import LedgerSettings
+from services.runtime import serving
 from services.runtime.database import is_transient
 from services.runtime.log import get
 from services.runtime.room import Room
 
 LOOK_EVERY_S = 10
 """How often the communities' topics are compared with the ledger."""
-CLOSE_LIMIT_S = 1
 log = get(__name__)
-
-
-class Server(uvicorn.Server):
-    """A server that leaves signals to the room."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 async def serve(room: Room, listening: socket.socket) -> None:
@@ -43,28 +29,12 @@ async def serve(room: Room, listening: socket.socket) -> None:
     counted = Counted(plumbing.engine, lambda: room.desk.configuration, settings.small_below)  # type: ignore[attr-defined]
     arrivals = Arrivals(plumbing.settings.kafka, ())
     host, port = listening.getsockname()[:2]
-    # uvicorn tells of its own start and end what the room tells already.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    config = uvicorn.Config(
-        make_page(ledger, counted, host),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=CLOSE_LIMIT_S,
-    )
-    server = Server(config)
     looking = asyncio.ensure_future(_look(ledger, arrivals))
     log.info("the page is served", page=f"http://{host}:{port}/")
     try:
-        await server.serve([listening])
-        raise RuntimeError("the page's server has ended by itself")
-    except asyncio.CancelledError:
-        await server.shutdown([listening])
-        raise
+        await serving.serve(make_page(ledger, counted, host), listening, "the page's server")
     finally:
         looking.cancel()
-        listening.close()
 
 
 async def _look(ledger: Ledger, arrivals: Arrivals) -> None:

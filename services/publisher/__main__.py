@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 
 import stamina
 import uvicorn
@@ -18,6 +16,7 @@ from services.publisher.outbox import Drained, Outbox
 from services.publisher.settings import PublisherSettings
 from services.runtime.log import configure, get
 from services.runtime.secret import NoKeyError, receipt_key
+from services.runtime.serving import Server
 from services.runtime.settings import Settings
 
 LOOK_EVERY_S = 1.0
@@ -26,14 +25,6 @@ log = get(__name__)
 
 class NotDrained(Exception):
     """Something is left in the spool, which Kafka may take later."""
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn that leaves signals to us: by itself it ends the process by the signal, as if it had been killed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def drain_always(outbox: Outbox) -> None:
@@ -87,7 +78,7 @@ async def run(settings: Settings, own: PublisherSettings) -> int:
             config = uvicorn.Config(intake(outbox, settings, key), log_config=None, access_log=False, lifespan="off")
             # Whoever posts is answered within that time, or posts again: an id makes it the same report.
             config.timeout_graceful_shutdown = 10
-            server = _Server(config)
+            server = Server(config)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _stop, server)

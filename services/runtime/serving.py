@@ -1,4 +1,4 @@
-"""Shows receipts beside the consumer, in the same process."""
+"""Serving HTTP beside a room's consumer, in the same process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-
-from services.receipts.page import make_page
-from services.runtime.log import get
-from services.runtime.room import Room
+from starlette.applications import Starlette
 
 CLOSE_LIMIT_S = 1
-log = get(__name__)
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to the room."""
+    """A server that leaves signals to us: by itself it ends the process by the signal, as if it had been killed."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -27,14 +23,12 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(room: Room, key: bytes, listening: socket.socket) -> None:
-    """Serve until cancelled; no access is logged, since a receipt is part of its address."""
-    zone = lambda: room.desk.zone  # type: ignore[attr-defined]  # noqa: E731
-    host, port = listening.getsockname()[:2]
+async def serve(app: Starlette, listening: socket.socket, what: str) -> None:
+    """Serve until cancelled, and close the port; no access is logged. `what` names the server where it fails."""
     # uvicorn tells of its own start and end what the room tells already.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        make_page(room.plumbing.engine, key, zone),
+        app,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -42,10 +36,9 @@ async def serve(room: Room, key: bytes, listening: socket.socket) -> None:
         timeout_graceful_shutdown=CLOSE_LIMIT_S,
     )
     server = Server(config)
-    log.info("receipts are shown", page=f"http://{host}:{port}/receipts/…")
     try:
         await server.serve([listening])
-        raise RuntimeError("the server of the receipts has ended by itself")
+        raise RuntimeError(f"{what} has ended by itself")
     except asyncio.CancelledError:
         await server.shutdown([listening])
         raise
