@@ -21,8 +21,9 @@ from services.domain.configuration import Configuration
 from services.domain.directory import Directory, Holder
 from services.domain.incident import Case, Clock, Incident, Obligation
 from services.domain.ladder import Ladder, Step
+from services.domain.memo import remembered_of_each
 from services.domain.story import Story
-from services.domain.working_time import Calendar, Duration
+from services.domain.working_time import Duration
 
 BY_ITSELF = frozenset({"close", "review", "reply"})
 """Clocks that end a wait by themselves instead of climbing a ladder."""
@@ -58,7 +59,7 @@ def dues(state: Incident, configuration: Configuration, until: datetime = LATEST
 
     `wait` ends the waiting of premature facts.
     """
-    for owed, name, clock in _running(state):
+    for owed, name, clock in running(state):
         # Most need not be worked out.
         if _not_before(state, owed, name, clock, configuration) <= until:
             yield _due(state, owed, name, clock, configuration)
@@ -69,7 +70,7 @@ def dues(state: Incident, configuration: Configuration, until: datetime = LATEST
 def next_due_at(state: Incident, configuration: Configuration) -> datetime | None:
     """Return the instant (UTC) at which something fires next; None only when nobody waits for anything."""
     earliest = _waited_until(state) if state.waiting else None
-    found = [(_not_before(state, *each, configuration), *each) for each in _running(state)]
+    found = [(_not_before(state, *each, configuration), *each) for each in running(state)]
     found.sort(key=_FIRST)
     for not_before, owed, name, clock in found:
         # Most need not be worked out.
@@ -87,25 +88,12 @@ def _not_before(state: Incident, owed: Owed, name: str, clock: Clock, configurat
     """Return an instant that the next firing does not precede, which is quickly known: mostly the deadline itself."""
     if name in BY_ITSELF:
         return clock.due_at
-    index, set_at = clock.fired, state.set_at.get(clock.since)
-    while offset := _before(state, owed, name, index, configuration):
-        calendar = _calendar_of(state, owed, name, configuration)
-        found = ladders.not_before(calendar, clock.due_at, offset, set_at)
-        if found:
-            return found
-        index += 1
-    return clock.due_at
-
-
-def _before(state: Incident, owed: Owed, name: str, index: int, configuration: Configuration) -> Duration | None:
-    """Return how long before its deadline a rung of a clock comes; None where it comes after it."""
-    if isinstance(owed, Obligation) and name not in OF_THE_STREET:
-        # What is frozen is looked at as it is: to thaw it takes longer than all the rest.
-        rungs = owed.policy.ladder.rungs
-        before = rungs[index].before if index < len(rungs) else None
-        return _duration(before) if before else None
-    step = ladder_of(state, owed, name, configuration).step(index)
-    return step.offset if step.before else None
+    unit = debtor(state, owed, name)
+    ladder = _climbed_by(unit, owed, configuration)
+    if clock.fired >= ladder.early:
+        return clock.due_at
+    calendar = configuration.calendar_of(unit)
+    return ladders.not_before(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
 
 
 def _due(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Configuration) -> Due:
@@ -115,7 +103,7 @@ def _due(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Co
     return Due(at, owed.department if owed else None, name, clock.since, clock.fired)
 
 
-def _running(state: Incident) -> Iterator[tuple[Owed, str, Clock]]:
+def running(state: Incident) -> Iterator[tuple[Owed, str, Clock]]:
     """Yield every running clock, with the obligation or case it belongs to, if it isn't the incident's own."""
     for name, clock in state.clocks.items():
         yield None, name, clock
@@ -134,8 +122,8 @@ def _waited_until(state: Incident) -> datetime:
 def _next_at(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Configuration) -> datetime:
     if name in BY_ITSELF:
         return clock.due_at
-    ladder = ladder_of(state, owed, name, configuration)
-    calendar = _calendar_of(state, owed, name, configuration)
+    unit = debtor(state, owed, name)
+    ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
     return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
 
 
@@ -152,30 +140,28 @@ def debtor(state: Incident, owed: Owed, name: str) -> str:
     return state.street if name in OF_THE_STREET else owed.department
 
 
-def _calendar_of(state: Incident, owed: Owed, name: str, configuration: Configuration) -> Calendar:
-    return configuration.calendar_of(debtor(state, owed, name))
-
-
 def ladder_of(state: Incident, owed: Owed, name: str, configuration: Configuration) -> Ladder:
     """Return the ladder a clock climbs: the frozen one for what a department owes, else that of whoever owes."""
-    unit = debtor(state, owed, name)
+    return _climbed_by(debtor(state, owed, name), owed, configuration)
+
+
+def _climbed_by(unit: str, owed: Owed, configuration: Configuration) -> Ladder:
     if isinstance(owed, Obligation) and unit == owed.department:
-        frozen = owed.policy.ladder
-        rungs = tuple([(rung.after, rung.before, rung.post) for rung in frozen.rungs])
-        return _thawed(frozen.name, rungs, frozen.repeat)
+        return _thawed(owed.policy.ladder)
     return configuration.ladders[configuration.ladder_of(unit)]
 
 
-# By what it holds: comparing two messages costs more than everything else that is asked of a clock.
-@lru_cache(maxsize=256)
-def _thawed(name: str, rungs: tuple[tuple[str | None, str | None, str | None], ...], repeat: str) -> Ladder:
-    steps = tuple(Step(_duration(before or after or "0m"), post, before is not None) for after, before, post in rungs)
-    return Ladder(name, steps, _duration(repeat))
+# Comparing two messages costs more than everything else that is asked of a clock.
+@remembered_of_each
+def _thawed(frozen: entries.Ladder) -> Ladder:
+    return _same(frozen.name, tuple((rung.after, rung.before, rung.post) for rung in frozen.rungs), frozen.repeat)
 
 
 @lru_cache(maxsize=256)
-def _duration(text: str) -> Duration:
-    return Duration.parse(text)
+def _same(name: str, rungs: tuple[tuple[str | None, str | None, str | None], ...], repeat: str) -> Ladder:
+    parse = Duration.parse
+    steps = tuple(Step(parse(before or after or "0m"), post, before is not None) for after, before, post in rungs)
+    return Ladder(name, steps, parse(repeat))
 
 
 def fire_until(story: Story, units: Collection[str]) -> None:
@@ -194,7 +180,7 @@ def _overdue(story: Story, units: Collection[str]) -> Due | None:
     state, configuration = story.now_is, story.configuration
     found = (
         _due(state, owed, name, clock, configuration)
-        for owed, name, clock in _running(state)
+        for owed, name, clock in running(state)
         # What comes before a deadline is no lateness, and left to the sweeper; so nearly all of them end here.
         if clock.due_at <= story.at and debtor(state, owed, name) in units
     )
@@ -239,11 +225,10 @@ def _by_itself(owed: Owed) -> Mapping[str, str]:
 def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
     """Climb to the highest rung that is due; the ones below it that came due in the same silence are skipped."""
     state, configuration = story.now_is, story.configuration
-    ladder = ladder_of(state, owed, name, configuration)
-    calendar = _calendar_of(state, owed, name, configuration)
+    unit = debtor(state, owed, name)
+    ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
     steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, state.set_at.get(clock.since))
     *skipped, highest = (index for index, _ in steps)
-    unit = debtor(state, owed, name)
     told = _reach(ladder, highest, unit, configuration.directory, story.at)
     fields = {
         "deadline": name,

@@ -233,6 +233,7 @@ class Configuration:
         named = self.ladders.get(ladder)
         return named.instead.get(self._side_of(code), ladder) if named else ladder or self.ladder_of(code)
 
+    @remembered
     def ladder_of(self, code: str) -> str:
         """The name of the ladder that a unit's broken promises climb; an unknown unit's is the district's."""
         return self.owed_by[self._side_of(code)]

@@ -9,6 +9,7 @@ Source: states.md, beside this file (clocks 2 to 4).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from services.domain.working_time import Calendar, Duration, add, back
 
@@ -22,7 +23,7 @@ class Step:
     before: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ladder:
     """The steps in the order of climbing, those before the promise is due first; the last is the top, which repeats.
 
@@ -43,10 +44,15 @@ class Ladder:
         if not self.repeat.value:
             raise ValueError(f"ladder {self.name!r} repeats after no time at all: write repeat: 1wd or the like")
 
-    @property
+    @cached_property
     def top(self) -> int:
         """The index of the last step."""
         return len(self.steps) - 1
+
+    @cached_property
+    def early(self) -> int:
+        """How many of its steps come before the promise is due."""
+        return sum(step.before for step in self.steps)
 
     def step(self, index: int) -> Step:
         """What happens at an index; the indexes after the last step are the top's repeats."""
@@ -68,14 +74,15 @@ def _instant(step: Step, calendar: Calendar, due_at: datetime) -> datetime:
     return (back if step.before else add)(calendar, due_at, step.offset)
 
 
-def not_before(calendar: Calendar, due_at: datetime, offset: Duration, set_at: datetime | None) -> datetime | None:
-    """An instant, in UTC, that a step so long before a deadline does not precede: quickly known, but not exactly.
-
-    None where the step is passed over (see `next_at`).
-    """
-    earliest = calendar.not_before(due_at.date(), offset)
-    # Mostly that is enough to know. The sum is known too: it was made when the deadline was set.
-    return None if set_at and earliest <= set_at and add(calendar, set_at, offset) >= due_at else earliest
+def not_before(
+    ladder: Ladder, calendar: Calendar, due_at: datetime, fired: int, set_at: datetime | None = None
+) -> datetime:
+    """An instant, in UTC, that the next step does not precede (see `next_at`): quickly known, but not exactly."""
+    for step in ladder.steps[fired : ladder.early]:
+        earliest = calendar.not_before(due_at.date(), step.offset)
+        if not _passed_over(calendar, due_at, step.offset, earliest, set_at):
+            return earliest
+    return due_at
 
 
 def next_at(
@@ -105,6 +112,16 @@ def due_steps(
 
 
 def _next(ladder: Ladder, calendar: Calendar, due_at: datetime, index: int, set_at: datetime | None) -> int:
-    while (step := ladder.step(index)).before and not_before(calendar, due_at, step.offset, set_at) is None:
+    while index < ladder.early:
+        offset = ladder.steps[index].offset
+        if not _passed_over(calendar, due_at, offset, calendar.not_before(due_at.date(), offset), set_at):
+            break
         index += 1
     return index
+
+
+def _passed_over(
+    calendar: Calendar, due_at: datetime, offset: Duration, earliest: datetime, set_at: datetime | None
+) -> bool:
+    # Mostly it is enough to know what it does not precede. The sum is known too: it was made with the deadline.
+    return set_at is not None and earliest <= set_at and add(calendar, set_at, offset) >= due_at

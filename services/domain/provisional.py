@@ -3,17 +3,17 @@
 Source: states.md, beside this file (clocks 1 and 7).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from schemas import incident as entries
-from services.domain.clocks import Due, Owed, debtor
+from services.domain.clocks import Due, Owed, debtor, running
 from services.domain.configuration import Configuration
-from services.domain.incident import Case, Clock, Incident
+from services.domain.incident import Case, Incident
 from services.domain.reading import Problem
 from services.domain.story import Story
-from services.domain.working_time import Calendar, Duration, add
+from services.domain.working_time import Calendar
 
 RECOUNT: Final = "calendar "
 """How the name begins of the clock that counts again, whatever a rule calls its steps: a code has no blank in it.
@@ -61,6 +61,7 @@ def recount(story: Story) -> None:
     Every decision begins with it, or a state could be written as counted by calendars that it was never counted by. A
     deadline that has passed stays where it was: what was late stays late.
     """
+    # Nearly always there is nothing to do: in the last weeks of a year, for most incidents that are open.
     if story.state is None or not _uncertain(story.state):
         return
     found: dict[_Whose, dict[str, tuple[datetime, Calendar]]] = {}
@@ -98,24 +99,15 @@ def _certain(
     state: Incident, configuration: Configuration, at: datetime
 ) -> Iterator[tuple[Owed, str, datetime, Calendar]]:
     """Yield every provisional deadline that hasn't passed and is certain by now, with its instant by its calendar."""
-    for owed, name, clock in _clocks(state):
+    for owed, name, clock in running(state):
         if clock.provisional is None or clock.due_at <= at:
             continue
         calendar = configuration.calendar_of(debtor(state, owed, name))
-        counted = add(calendar, clock.provisional.since, Duration.parse(clock.provisional.duration))
+        counted = calendar.counted(clock.provisional.since, clock.provisional.duration)
         # Nobody is late by a deadline that was never told before it passed: then it stays where it was.
         due_at = counted if counted > at else clock.due_at
         if calendar.certain_before is None or due_at < calendar.certain_before:
             yield owed, name, due_at, calendar
-
-
-def _clocks(state: Incident) -> Iterator[tuple[Owed, str, Clock]]:
-    of_all: list[tuple[Owed, Mapping[str, Clock]]] = [(None, state.clocks)]
-    of_all += [(owed, owed.clocks) for owed in state.obligations.values()]
-    of_all += [(case, case.clocks) for case in state.cases.values()]
-    for owed, clocks in of_all:
-        for name, clock in clocks.items():
-            yield owed, name, clock
 
 
 def running_out(configuration: Configuration, now: datetime) -> list[Problem]:

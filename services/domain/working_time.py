@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 from itertools import pairwise
-from typing import Final, Literal, Self, get_args
+from typing import Final, Literal, NamedTuple, Self, get_args
 
 from services.domain.memo import remembered
 
@@ -26,17 +26,22 @@ _WALL: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedel
 _ONE_DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """A number of minutes, hours or days by the wall clock (`m h d`), or of working hours or days (`wh wd`)."""
-
+class _NumberAndUnit(NamedTuple):
     value: int
     unit: Unit
 
-    def __post_init__(self) -> None:
+
+# A tuple, for what is remembered about durations is looked up by them all day long.
+class Duration(_NumberAndUnit):
+    """A number of minutes, hours or days by the wall clock (`m h d`), or of working hours or days (`wh wd`)."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: int, unit: Unit) -> Self:
         """Refuse a negative number and an unknown unit with a `ValueError`."""
-        if self.value < 0 or self.unit not in get_args(Unit):
-            raise ValueError(f"{self.value}{self.unit} is no duration: write 30m, 2h, 7d, 4wh or 5wd")
+        if value < 0 or unit not in get_args(Unit):
+            raise ValueError(f"{value}{unit} is no duration: write 30m, 2h, 7d, 4wh or 5wd")
+        return super().__new__(cls, value, unit)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -146,6 +151,11 @@ class Calendar:
     @remembered
     def _sum(self, instant: datetime, duration: Duration) -> datetime:
         return _add(self, instant, duration)
+
+    @remembered
+    def counted(self, since: datetime, duration: str) -> datetime:
+        """The instant, in UTC, at which a duration written as text is over (see `add` and `Duration.parse`)."""
+        return add(self, since, Duration.parse(duration))
 
     # The same reminders before the same deadlines are asked for as often.
     @remembered
