@@ -87,7 +87,7 @@ def _not_before(state: Incident, owed: Owed, name: str, clock: Clock, configurat
     """Return an instant that the next firing does not precede, which is quickly known: mostly the deadline itself."""
     if name in BY_ITSELF:
         return clock.due_at
-    index, set_at = clock.fired, state.set_at.get(clock.since)
+    index, set_at = clock.fired, clock.set_at or state.set_at.get(clock.since)
     while offset := _before(state, owed, name, index, configuration):
         calendar = _calendar_of(state, owed, name, configuration)
         found = ladders.not_before(calendar, clock.due_at, offset, set_at)
@@ -136,7 +136,8 @@ def _next_at(state: Incident, owed: Owed, name: str, clock: Clock, configuration
         return clock.due_at
     ladder = ladder_of(state, owed, name, configuration)
     calendar = _calendar_of(state, owed, name, configuration)
-    return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
+    set_at = clock.set_at or state.set_at.get(clock.since)
+    return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, set_at)
 
 
 def debtor(state: Incident, owed: Owed, name: str) -> str:
@@ -241,7 +242,8 @@ def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
     state, configuration = story.now_is, story.configuration
     ladder = ladder_of(state, owed, name, configuration)
     calendar = _calendar_of(state, owed, name, configuration)
-    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, state.set_at.get(clock.since))
+    set_at = clock.set_at or state.set_at.get(clock.since)
+    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, set_at)
     *skipped, highest = (index for index, _ in steps)
     unit = debtor(state, owed, name)
     told = _reach(ladder, highest, unit, configuration.directory, story.at)
