@@ -219,8 +219,9 @@ def test_an_unanswered_question_ends_by_itself_and_a_late_reply_is_heard_still()
 
 
 def test_a_question_ends_at_its_time_whatever_ladder_the_street_has() -> None:
-    """Its time-out is no broken promise: it climbs nothing, and does not wait for the first rung."""
-    late = Ladder("street", (Step(Duration(3, "d"), "discipline-committee"),), Duration(1, "d"))
+    """Its time-out is no broken promise: it climbs nothing, and does not wait for a post's rung."""
+    steps = (Step(Duration(0, "d"), None), Step(Duration(3, "d"), "discipline-committee"))
+    late = Ladder("street", steps, Duration(1, "d"))
     scene = Scene(replace(CONFIGURATION, ladders={**CONFIGURATION.ladders, "street": late}))
     scene.street(opened("other"))
     scene.street(ASK)
