@@ -133,9 +133,9 @@ class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
-    the last rating's; `proved` is what was last found of the report; `asked` is the report whose reporter has not
-    replied yet; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`;
-    `holds` is what the last re-inspection found.
+    the last rating's; `proved` is what was last found of the report; `asked` are the reports whose reporters have not
+    replied yet, the one that the clock `reply` is about last; `contacts` counts the tries to reach the citizen, and the
+    last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
     """
 
     id: UUID
@@ -165,7 +165,7 @@ class Incident:
     rated_at: datetime | None = None
     fault: Fault | None = None
     proved: Proved | None = None
-    asked: UUID | None = None
+    asked: tuple[UUID, ...] = ()
     contacts: int = 0
     reached_at: datetime | None = None
     holds: bool | None = None
@@ -447,11 +447,17 @@ def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes
 
 def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
     clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
-    return {"asked": entry.report, "clocks": clocks}
+    return {"asked": (*_but(state.asked, entry.report), entry.report), "clocks": clocks}
 
 
 def _replied(state: Incident, entry: entries.Replied, at: datetime) -> Changes:
-    return {**_unreplied(state, entry, at), "asked": None}
+    # A reply that comes late leaves whoever was asked since their time.
+    awaited = state.asked[-1:] == (entry.report,)
+    return {**(_unreplied(state, entry, at) if awaited else {}), "asked": _but(state.asked, entry.report)}
+
+
+def _but(reports: tuple[UUID, ...], report: UUID) -> tuple[UUID, ...]:
+    return tuple(each for each in reports if each != report)
 
 
 def _unreplied(state: Incident, entry: entries.Replied | entries.Unreplied, _at: datetime) -> Changes:
