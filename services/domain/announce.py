@@ -74,20 +74,22 @@ def _reminded(state: Incident, told: entries.Reminded) -> Said:
 
 def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
     due_at = _next_due_at(state, told)
-    if told.department:
+    unit = told.department or told.case or state.street
+    department = unit if unit in state.obligations else None
+    if department:
         fact = dispatch.Reminded(
-            round=state.obligations[told.department].round,
+            round=state.cases[department].turn if told.case else state.obligations[department].round,
             deadline="by-hand",
             due_at=due_at,
             note=told.note,
             copies=told.copies,
         )
-        yield DISPATCHES.named(told.department), fact
+        yield DISPATCHES.named(department), fact
     for each in told.copies:
         copied = escalation.Copied(
             street=state.street,
-            unit=told.department or state.street,
-            department=told.department,
+            unit=unit,
+            department=department,
             due_at=due_at,
             copy_to=each,
             note=told.note,
@@ -103,9 +105,13 @@ def _listed(_state: Incident | None, told: entries.BreachesListed) -> Said:
 
 def _next_due_at(state: Incident, told: entries.RemindedByHand) -> datetime:
     """Return the next deadline of whoever is reminded; where none runs, when they got the matter."""
+    case = state.cases.get(told.department or told.case or state.street)
+    clocks = [*case.clocks.values()] if case and case.status == "asked" else []
     owed = state.obligations[told.department] if told.department else state
+    if not told.case:
+        clocks += owed.clocks.values()
     got = owed.dispatched_at if isinstance(owed, Obligation) else owed.reported_at
-    first = min((each.due_at for each in owed.clocks.values()), default=got)
+    first = min((each.due_at for each in clocks), default=got)
     if first is None:
         raise TypeError("an incident without a report reminds nobody")
     return first
