@@ -139,6 +139,16 @@ def _changed(state: Incident, told: Any) -> Said:
     yield from _stands(state, told, "parked" if parked else _STATUS[type(told)])
 
 
+def _arrived(state: Incident, told: entries.Arrived) -> Said:
+    yield from _stands(state, told, "acknowledged", done="arrive")
+
+
+def _progressed(state: Incident, told: entries.Progressed) -> Said:
+    """Say that an interim step is done; how the work goes otherwise is the department's own word."""
+    if told.step:
+        yield from _stands(state, told, "acknowledged", done=told.step)
+
+
 def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
     if told.department:
         yield from _stands(state, told, state.obligations[told.department].status)
@@ -153,7 +163,7 @@ def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
         yield DISPATCHES.named(told.case), fact
 
 
-def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
+def _stands(state: Incident, told: Any, status: dispatch.Status, done: str | None = None) -> Said:
     owed = state.obligations[told.department]
     clocks = owed.clocks if (owed.status, owed.round) == (status, told.round) else {}
     fact = dispatch.Changed(
@@ -161,6 +171,7 @@ def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
         round=told.round,
         deadlines={name: clock.due_at for name, clock in clocks.items()},
         provisional=tuple([name for name, clock in clocks.items() if clock.provisional]) or None,
+        done=done,
         reason=vars(told).get("reason", ""),
     )
     yield DISPATCHES.named(told.department), fact
@@ -283,6 +294,8 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         entries.Dispatched: (_issued,),
         entries.LeadSought: (_asked_for_a_lead,),
         entries.LeadNamed: (_lead_named,),
+        entries.Arrived: (_arrived,),
+        entries.Progressed: (_progressed,),
         entries.Requested: (_changed, _asked),
         entries.Reminded: (_reminded,),
         entries.Escalated: (_raised,),
