@@ -1,4 +1,7 @@
-"""What a street says on `community.<code>.answers`; keyed by the report's id."""
+"""What a street says on `community.<code>.answers`; keyed by the report's id.
+
+An instant that is `provisional` may still move, since its calendar is not confirmed that far.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from schemas.escalation import Copy
-from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text, Words
+from schemas.event import Code, Fact, Flag, Instant, Line, Ordinal, Reason, Text, Words
 
 
 class Given(Fact):
@@ -32,6 +35,7 @@ class Asked(Fact):
     incident: UUID
     question: Words
     reply_by: Instant
+    provisional: Flag | None = None
 
 
 class ExplanationAsked(Fact):
@@ -42,6 +46,7 @@ class ExplanationAsked(Fact):
     turn: Ordinal
     reason: Reason
     due_at: Instant
+    provisional: Flag | None = None
 
 
 class ConfirmationAsked(Fact):
@@ -52,6 +57,7 @@ class ConfirmationAsked(Fact):
     department: Code
     round: Ordinal
     due_at: Instant
+    provisional: Flag | None = None
 
 
 class Reminded(Fact):
@@ -71,3 +77,17 @@ class Reminded(Fact):
     holder_unit: Code | None = None
     note: Text = ""
     copies: tuple[Copy, ...] = ()
+
+
+class Recomputed(Fact):
+    """An instant that was provisional was counted again, by a calendar that is confirmed for it, and is certain.
+
+    `deadline` is the reporter's own, `reply`, or the community's: `explain`, or `confirm` with the department's code.
+    """
+
+    type: ClassVar[str] = "whistle.answer.recomputed.v1"
+
+    deadline: Line
+    due_at: Instant
+    department: Code | None = None
+    reason: Reason

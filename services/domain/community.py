@@ -12,6 +12,7 @@ from typing import Any
 from schemas import answer
 from schemas import incident as entries
 from schemas.event import Fact
+from services.domain.announce import may_move
 from services.domain.incident import Incident
 
 
@@ -27,13 +28,23 @@ def told_to_officers(after: Incident, entry: entries.Entry) -> Fact | None:
 def _explanation(after: Incident, entry: entries.CaseOpened | entries.CaseRejected) -> Fact | None:
     if entry.unit != after.community:
         return None
-    return answer.ExplanationAsked(turn=entry.turn, reason=entry.reason, due_at=entry.deadlines["explain"])
+    return answer.ExplanationAsked(
+        turn=entry.turn,
+        reason=entry.reason,
+        due_at=entry.deadlines["explain"],
+        provisional=may_move(entry, "explain"),
+    )
 
 
 def _confirmation(after: Incident, entry: entries.Resolved) -> Fact | None:
     if not after.obligations[entry.department].section:
         return None
-    return answer.ConfirmationAsked(department=entry.department, round=entry.round, due_at=entry.deadlines["confirm"])
+    return answer.ConfirmationAsked(
+        department=entry.department,
+        round=entry.round,
+        due_at=entry.deadlines["confirm"],
+        provisional=may_move(entry, "confirm"),
+    )
 
 
 def _reminded(after: Incident, entry: entries.Reminded | entries.Escalated) -> Fact | None:
@@ -50,6 +61,16 @@ def _reminded_by_hand(after: Incident, entry: entries.RemindedByHand) -> Fact | 
     return answer.Reminded(deadline="by-hand", due_at=due_at, note=entry.note, copies=entry.copies)
 
 
+def _recomputed(after: Incident, entry: entries.Recomputed) -> Fact | None:
+    name = "explain" if entry.case else "confirm"
+    owed = after.obligations.get(entry.department or "")
+    if name not in entry.deadlines or not (entry.case == after.community or (owed and owed.section)):
+        return None
+    return answer.Recomputed(
+        deadline=name, due_at=entry.deadlines[name], department=entry.department, reason=entry.reason
+    )
+
+
 _TELLERS: Mapping[type, Callable[[Incident, Any], Fact | None]] = MappingProxyType(
     {
         entries.CaseOpened: _explanation,
@@ -58,5 +79,6 @@ _TELLERS: Mapping[type, Callable[[Incident, Any], Fact | None]] = MappingProxyTy
         entries.Reminded: _reminded,
         entries.Escalated: _reminded,
         entries.RemindedByHand: _reminded_by_hand,
+        entries.Recomputed: _recomputed,
     }
 )

@@ -14,6 +14,7 @@ from schemas.decision import CallKind
 from schemas.event import Fact
 from schemas.inspection import Recorded
 from schemas.topics import ANSWERS, DECISIONS
+from services.domain.announce import may_move
 from services.domain.clocks import debtor
 from services.domain.community import told_to_officers
 from services.domain.configuration import Configuration
@@ -110,6 +111,8 @@ def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
             yield from _give(after, "interim", entry.answer)
         case entries.Asked():
             yield _asked(after, entry)
+        case entries.Recomputed() if entry.department is None and "reply" in entry.deadlines:
+            yield _recomputed(after, entry)
         case entries.Reinspected() if after.attached_to:
             fields = entry.model_dump(include={"community", "inspection", "report", "holds", "note"})
             yield DECISIONS.named(after.street), after.attached_to, decision.Reinspected(by=entry.by, **fields)
@@ -137,11 +140,24 @@ def _given(reported: UUID, community: str, state: Incident, outcome: str, text: 
 
 
 def _asked(state: Incident, entry: entries.Asked) -> Said:
-    community = next(each for reported, each in _everyone(state) if reported == entry.report)
     fact = answer.Asked(
-        report=entry.report, incident=state.id, question=entry.question, reply_by=entry.deadlines["reply"]
+        report=entry.report,
+        incident=state.id,
+        question=entry.question,
+        reply_by=entry.deadlines["reply"],
+        provisional=may_move(entry, "reply"),
     )
-    return ANSWERS.named(community), entry.report, fact
+    return _to_reporter(state, entry.report, fact)
+
+
+def _recomputed(state: Incident, entry: entries.Recomputed) -> Said:
+    fact = answer.Recomputed(deadline="reply", due_at=entry.deadlines["reply"], reason=entry.reason)
+    return _to_reporter(state, state.asked[-1], fact)
+
+
+def _to_reporter(state: Incident, report: UUID, fact: Fact) -> Said:
+    community = next(each for reported, each in _everyone(state) if reported == report)
+    return ANSWERS.named(community), report, fact
 
 
 def owes(state: Incident) -> tuple[str, datetime] | None:
