@@ -471,7 +471,10 @@ class Escalated(_OfDeadline):
 
 
 class Recomputed(Entry):
-    """Provisional deadlines were counted again, from the same instants, by a calendar that is confirmed for them."""
+    """Provisional deadlines were counted again, from the same instants, by a calendar that is confirmed for them.
+
+    `post` is the district's where one of them is a decision it was asked for; `holder`, of `holder_unit`, held it then.
+    """
 
     type: ClassVar[str] = "whistle.incident.recomputed.v1"
 
@@ -480,6 +483,9 @@ class Recomputed(Entry):
     round: Count = 0
     deadlines: Deadlines
     reason: Reason
+    post: Code | None = None
+    holder: Line | None = None
+    holder_unit: Code | None = None
 
 
 class RemindedByHand(Entry):
@@ -488,6 +494,9 @@ class RemindedByHand(Entry):
     type: ClassVar[str] = "whistle.incident.reminded_by_hand.v1"
 
     department: Code | None = None
+    case: Code | None = Field(
+        default=None, description="The unit that was reminded, where it owes nothing but what its case asks."
+    )
     note: Text = ""
     copies: tuple[Copy, ...] = ()
 
