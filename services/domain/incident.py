@@ -121,6 +121,24 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A promise of a unit whose deadline had passed before anybody looked, when another's act ended the wait for it.
+
+    `since` is the version of the entry that had set it; the rest says what it belongs to, as `Broken` does.
+    """
+
+    unit: str
+    deadline: str
+    due_at: datetime
+    since: int
+    ended_at: datetime
+    ended_by: str
+    department: str = ""
+    case: str = ""
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """A report attached to the incident."""
 
@@ -174,6 +192,7 @@ class Incident:
     set_at: Mapping[int, datetime] = field(default_factory=dict)
     cases: Mapping[str, Case] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -542,16 +561,59 @@ def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     holder = _holder(state, entry)
     clocks, late = _climb(holder.clocks, entry), _late(holder.late, entry, at)
-    if isinstance(holder, Obligation):
-        after = _with(state, _changed(holder, clocks=clocks, late=late))
-    elif isinstance(holder, Case):
-        after = {"cases": {**state.cases, holder.unit: _changed(holder, clocks=clocks, late=late)}}
-    else:
-        after = {"clocks": clocks, "late": late}
+    after = _lately(state, holder, clocks=clocks, late=late)
     clock = clocks.get(entry.deadline)
     if clock and clock.due_at <= at:
         after["broken"] = climbed(state.broken, entry, clock.since)
     return {**after, "escalations": escalated}
+
+
+def _passed_unseen(state: Incident, entry: entries.PassedUnseen, at: datetime) -> Changes:
+    unseen = Unseen(
+        unit=entry.unit,
+        deadline=entry.deadline,
+        due_at=entry.due_at,
+        since=entry.since,
+        ended_at=at,
+        ended_by=entry.act.split(".")[2],
+        department=entry.department or "",
+        case=entry.case or "",
+        round=entry.round,
+    )
+    return {"unseen": (*state.unseen, unseen)}
+
+
+def _seen_afterwards(state: Incident, entry: entries.SeenAfterwards, at: datetime) -> Changes:
+    """What was not kept is late and broken as if somebody had looked in time."""
+    about = (entry.since, entry.deadline)
+    found = next(each for each in state.unseen if (each.since, each.deadline) == about)
+    changes: Changes = {"unseen": tuple(each for each in state.unseen if each is not found)}
+    if entry.kept:
+        return changes
+    broken = Broken(
+        unit=found.unit,
+        deadline=found.deadline,
+        due_at=found.due_at,
+        since=found.since,
+        step=0,
+        department=found.department,
+        case=found.case,
+        round=found.round,
+        ended_at=found.ended_at,
+        ended_by=found.ended_by,
+    )
+    holder = _holder(state, entry)
+    late = _late(holder.late, entry, at)
+    return {**changes, **_lately(state, holder, late=late), "broken": (*state.broken, broken)}
+
+
+def _lately(state: Incident, holder: Incident | Obligation | Case, **changes: Any) -> Changes:
+    """Change whatever a clock belongs to."""
+    if isinstance(holder, Obligation):
+        return _with(state, _changed(holder, **changes))
+    if isinstance(holder, Case):
+        return {"cases": {**state.cases, holder.unit: _changed(holder, **changes)}}
+    return changes
 
 
 def _holder(state: Incident, of: Any) -> Incident | Obligation | Case:
@@ -626,6 +688,8 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.HeldOpen: _held_open,
         entries.Reminded: _fired,
         entries.Escalated: _fired,
+        entries.PassedUnseen: _passed_unseen,
+        entries.SeenAfterwards: _seen_afterwards,
         entries.Recomputed: _recomputed,
     }
 )

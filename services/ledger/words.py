@@ -158,6 +158,8 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "closed": ("结案", "closed"),
         "reminded": ("催办", "reminded"),
         "escalated": ("升级", "escalated"),
+        "passed_unseen": ("期限已过，他方先行处理", "passed unseen"),
+        "seen_afterwards": ("事后核定", "seen afterwards"),
         "recomputed": ("时限重新核定", "recomputed"),
         "reminded_by_hand": ("人工催办", "reminded by hand"),
         "case_opened": ("督办", "case opened"),
