@@ -39,9 +39,10 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
     for item in items:
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
         provisional = any(item.deadlines.get(name) == item.due_at for name in item.provisional)
+        named = ", ".join(name for name, at in item.own.items() if at == item.due_at)
         table.add_row(
             f"{item.status}, asked to explain" if item.case and item.case.status == "asked" else item.status,
-            late + local(item.due_at, configuration.calendar.zone) + " 暂定 provisional" * provisional,
+            f"{late}{local(item.due_at, configuration.calendar.zone)} {named}" + " 暂定 provisional" * provisional,
             item.issued.role,
             str(item.round),
             item.issued.category,

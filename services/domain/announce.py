@@ -114,6 +114,7 @@ def _next_due_at(state: Incident, told: entries.RemindedByHand) -> datetime:
 _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(
     {
         entries.Acknowledged: "acknowledged",
+        entries.Arrived: "acknowledged",
         entries.Declined: "declined",
         entries.Resolved: "resolved",
         entries.Requested: "acknowledged",
@@ -131,6 +132,12 @@ def _changed(state: Incident, told: Any) -> Said:
     """Say how the obligation stands after this very entry; what has moved on since has the deadlines in its turn."""
     parked = isinstance(told, entries.Granted) and told.request == "parking"
     yield from _stands(state, told, "parked" if parked else _STATUS[type(told)])
+
+
+def _progressed(state: Incident, told: entries.Progressed) -> Said:
+    # Only a step that is done ends a deadline.
+    if told.step:
+        yield from _stands(state, told, "acknowledged")
 
 
 def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
@@ -283,6 +290,7 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         entries.RemindedByHand: (_reminded_by_hand,),
         **dict.fromkeys(_CASE_STATUS, (_supervised,)),
         entries.Explained: (_supervised, _asked_to_judge),
+        entries.Progressed: (_progressed,),
         entries.Recomputed: (_recomputed,),
         entries.ActRefused: (_refused,),
     }

@@ -91,7 +91,8 @@ def test_a_department_is_told_how_its_obligation_stands() -> None:
     survey, resolve = START + DAY, START + 5 * DAY
     steps: list[tuple[str, Fact, list[dispatch.Changed]]] = [
         ("water", response.Acknowledged(), [changed("acknowledged", survey=survey, resolve=resolve)]),
-        ("water", response.Progressed(note="measured", step="survey"), []),
+        ("water", response.Progressed(note="on our way"), []),
+        ("water", response.Progressed(note="measured", step="survey"), [changed("acknowledged", resolve=resolve)]),
         (
             "water",
             response.ExtensionRequested(until=START + 9 * DAY, reason="parts"),
@@ -127,6 +128,17 @@ def test_a_department_is_told_how_its_obligation_stands() -> None:
         _ = speak(fact) if speak else scene.department(code, fact)
         of_water = [each for each in told(scene) if each[0] == DISPATCHES.format("water")]
         assert of_water == [(DISPATCHES.format("water"), each) for each in expected]
+
+
+def test_who_has_arrived_is_told_that_this_deadline_is_kept() -> None:
+    """Else it would be in the inbox as overdue."""
+    scene = Scene()
+    scene.street(opened("water", severity="critical"))
+    scene.street(decision.Called(kind="emergency"))
+    scene.department("east-safety", response.Acknowledged())
+    scene.said.clear()
+    scene.department("east-safety", response.Arrived())
+    assert told(scene) == [(DISPATCHES.format("east-safety"), changed("acknowledged", resolve=START + DAY))]
 
 
 def test_a_refusal_is_answered_by_insisting_or_taking_back() -> None:
