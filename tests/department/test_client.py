@@ -306,6 +306,30 @@ async def test_ctrl_c_ends_the_program_of_the_readme_quietly(settings: Settings,
     assert [each.incident for each in handled] == [later]
 
 
+async def test_watching_is_ended_by_ctrl_c_without_an_error(settings: Settings) -> None:
+    """`whistle department watch` prints what comes, and ends with status 0, as every command that watches does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
+    await admin.start()
+    # Another test may have made it: the command knows no departments but those of the directory.
+    await admin.create_topics([NewTopic(DISPATCHES.named("water"), 2, 1)])
+    await admin.close()
+    issued = await issue(settings, "water", uuid.uuid4())
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from services.cli import app; app()"),
+        *("department", "watch", "--as", "water", "--from-start", "--json"),
+        env={**os.environ, "WHISTLE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(LIMIT_S):
+        while str(issued.id) not in (line := (await process.stdout.readline()).decode()):
+            assert line
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), LIMIT_S)
+    assert (process.returncode, err) == (0, b"")
+
+
 async def test_whoever_else_cancels_a_run_hears_of_it(settings: Settings, code: str) -> None:
     """Only Ctrl-C ends it quietly: a run that is cancelled otherwise is cancelled."""
     async with Department(code, settings) as department:
