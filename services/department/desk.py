@@ -39,9 +39,10 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
     for item in items:
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
         provisional = item.due_at is not None and item.due_at in item.provisional_ats
+        named = ", ".join(name for name, at in item.own.items() if at == item.due_at)
         table.add_row(
             _status(item),
-            late + local(item.due_at, configuration.calendar.zone) + " 暂定 provisional" * provisional,
+            f"{late}{local(item.due_at, configuration.calendar.zone)} {named}" + " 暂定 provisional" * provisional,
             item.issued.role,
             str(item.round),
             item.issued.category,

@@ -57,11 +57,15 @@ class Item:
     done: tuple[str, ...] = ()
 
     @property
+    def own(self) -> Mapping[str, datetime]:
+        """The deadlines that are the department's own to keep, by name (UTC); none while it is others' turn."""
+        asked = self.case.deadlines if self.case else {}
+        return {name: at for name, at in self.deadlines.items() if name not in OF_THE_STREET} | asked
+
+    @property
     def due_at(self) -> datetime | None:
         """The next deadline that is the department's own to keep (UTC); None while it is others' turn."""
-        asked = self.case.deadlines if self.case else {}
-        own = (at for name, at in self.deadlines.items() if name not in OF_THE_STREET)
-        return min((*own, *asked.values()), default=None)
+        return min(self.own.values(), default=None)
 
     @property
     def provisional_ats(self) -> frozenset[datetime]:

@@ -43,6 +43,8 @@ DEADLINES: Final[Mapping[str, Both]] = MappingProxyType(
         "answer": ("答复", "answer"),
         "acknowledge": ("签收", "acknowledge"),
         "arrive": ("到场", "arrive"),
+        "stop-work": ("责令停工", "stop work"),
+        "penalty": ("处罚决定", "penalty"),
         "resolve": ("办结", "resolve"),
         "confirm": ("确认", "confirm"),
         "approve": ("审批", "approve"),
@@ -320,6 +322,11 @@ def _acknowledged(data: Data, names: Names) -> list[str]:
     return [_department(data, names), _owners(data["owner"])]
 
 
+def _progressed(data: Data, names: Names) -> list[str]:
+    step = f"完成 done: {both(DEADLINES, data['step'])}" if data.get("step") else ""
+    return [_department(data, names), _round(data), step]
+
+
 def _requested(data: Data, names: Names) -> list[str]:
     until = f"→ {_instant(data['until'], names)}" if data.get("until") else ""
     return [_department(data, names), both(_REQUESTS, data["request"]), until]
@@ -392,6 +399,7 @@ _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyTyp
         "called": _called,
         "dispatched": _dispatched,
         "acknowledged": _acknowledged,
+        "progressed": _progressed,
         "requested": _requested,
         "granted": _requested,
         "denied": _requested,

@@ -172,7 +172,7 @@ def answers(
     from services.runtime.settings import Settings
     from services.runtime.terminal import run
 
-    run(show_answers(Settings.load(), community, watch=watch, as_json=as_json))
+    run(show_answers(Settings.load(), community, watch=watch, as_json=as_json), watching=watch)
 
 
 def _say(community: str, report: str, kind: type[Act], fields: Mapping[str, object]) -> None:

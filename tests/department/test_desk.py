@@ -150,6 +150,22 @@ async def test_an_inbox_says_which_deadlines_may_still_move(engine: AsyncEngine)
     assert await provisional(ACKNOWLEDGED) == ()
 
 
+async def test_an_inbox_names_the_deadlines_that_are_its_own(engine: AsyncEngine) -> None:
+    """Interim steps among them, each until it is done; what the street owes about the obligation is none of them."""
+
+    async def own(fact: Fact) -> tuple[dict[str, datetime], datetime | None]:
+        await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), [heard("water", fact)])
+        async with engine.connect() as connection:
+            (item,) = await store.inbox(connection, "water")
+        return dict(item.own), item.due_at
+
+    steps = {"stop-work": AT, "penalty": AT.replace(day=11), "resolve": AT.replace(day=30)}
+    assert await own(issued(deadlines=steps)) == (steps, AT)
+    left = {name: at for name, at in steps.items() if name != "stop-work"}
+    done = dispatch.Changed(status="acknowledged", round=1, deadlines=left | {"approve": AT})
+    assert await own(done) == (left, AT.replace(day=11))
+
+
 async def test_a_case_brings_what_is_done_back_into_the_inbox(engine: AsyncEngine) -> None:
     """Asked to explain itself, a department sees it by the explanation's deadline, until it has done so."""
 
