@@ -316,6 +316,7 @@ class Store:
             self.broken.table,
             self.rounds.findings,
             self.rounds.rechecks,
+            self.rounds.reinspections,
             self.fates.table,
             self.wordings.table,
         )
@@ -388,6 +389,8 @@ class Store:
             for told in book.fresh
         ]
         await self._insert_entries.write(connection, rows)
+        taken = ((book.state.id, told.entry) for book in books for told in book.fresh)
+        await self.rounds.write_taken(connection, taken)
 
     async def _write_walked(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
         rows = [

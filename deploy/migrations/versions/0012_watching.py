@@ -1,0 +1,52 @@
+"""Which looks of later rounds the histories have taken.
+
+Revision ID: 0012
+Revises: 0008
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+TAKEN = """
+INSERT INTO ledger.reinspection (incident, inspection, report, holds)
+SELECT DISTINCT ON (incident, inspection, report) incident, inspection, report, holds
+FROM (
+    SELECT incident, version, CAST(said ->> 'inspection' AS uuid) AS inspection,
+        CAST(said ->> 'report' AS uuid) AS report, CAST(said ->> 'holds' AS boolean) AS holds
+    FROM (
+        SELECT incident, version, CAST(data AS jsonb) AS said
+        FROM ledger.entry WHERE type = 'whistle.incident.reinspected.v1'
+    ) AS entry
+) AS look
+ORDER BY incident, inspection, report, version
+"""
+
+
+def upgrade() -> None:
+    """Go forward."""
+    op.drop_index("recheck_report", table_name="recheck", schema="ledger")
+    op.create_table(
+        "reinspection",
+        sa.Column("incident", sa.Uuid(), nullable=False),
+        sa.Column("inspection", sa.Uuid(), nullable=False),
+        sa.Column("report", sa.Uuid(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("incident", "inspection", "report"),
+        schema="ledger",
+    )
+    _fill()
+
+
+def _fill() -> None:
+    op.execute(TAKEN)
+
+
+def downgrade() -> None:
+    """Go back."""
+    op.drop_table("reinspection", schema="ledger")
+    op.create_index("recheck_report", "recheck", ["report"], schema="ledger")
