@@ -41,7 +41,12 @@ def hazard(**fields: Any) -> History:
 
 def looked_at(matter: History, round_: Event, *, holds: bool, report: UUID | None = None, **fields: Any) -> Event:
     """The street tells the router of a round's look at one report of an incident, and the round passes on."""
-    told = {"community": "guangdu", "inspection": round_.subject, "report": report or matter.id, "holds": holds}
+    told: dict[str, Any] = {
+        "community": "guangdu",
+        "inspection": round_.subject,
+        "report": report or matter.id,
+        "holds": holds,
+    }
     matter.street(decision.Reinspected(**(told | fields)))
     return round_
 
