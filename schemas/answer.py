@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from schemas.event import Fact, Instant, Ordinal, Reason, Text, Words
+from schemas.escalation import Copy
+from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text, Words
 
 
 class Given(Fact):
@@ -41,3 +42,32 @@ class ExplanationAsked(Fact):
     turn: Ordinal
     reason: Reason
     due_at: Instant
+
+
+class ConfirmationAsked(Fact):
+    """A section of the street has resolved its part: the community owes a look on the spot, and its confirmation."""
+
+    type: ClassVar[str] = "whistle.answer.confirmation_asked.v1"
+
+    department: Code
+    round: Ordinal
+    due_at: Instant
+
+
+class Reminded(Fact):
+    """What the community owes is due soon, or overdue: it is reminded (催办), or a post above it is told (升级).
+
+    `department` is whose work it has to confirm. `holder`, of `holder_unit`, held the `post` when it was told; nobody
+    did where they are absent.
+    """
+
+    type: ClassVar[str] = "whistle.answer.reminded.v1"
+
+    deadline: Line
+    due_at: Instant
+    department: Code | None = None
+    post: Code | None = None
+    holder: Line | None = None
+    holder_unit: Code | None = None
+    note: Text = ""
+    copies: tuple[Copy, ...] = ()

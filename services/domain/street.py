@@ -15,6 +15,7 @@ from schemas.event import Fact
 from schemas.inspection import Recorded
 from schemas.topics import ANSWERS, DECISIONS
 from services.domain.clocks import debtor
+from services.domain.community import told_to_officers
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.domain.story import labels_of
@@ -97,11 +98,10 @@ def _walked(key: UUID, community: str, street: str, walked: Recorded) -> Iterato
 
 def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
     """Yield what the street says about an entry of the history, given the state after it."""
+    owed = told_to_officers(after, entry)
+    if owed:
+        yield ANSWERS.named(after.community), after.id, owed
     match entry:
-        case entries.CaseOpened() | entries.CaseRejected() if entry.unit == after.community:
-            due_at = entry.deadlines["explain"]
-            asked = answer.ExplanationAsked(turn=entry.turn, reason=entry.reason, due_at=due_at)
-            yield ANSWERS.named(after.community), after.id, asked
         case entries.Answered():
             yield from _give(after, "settled", entry.answer)
         case entries.Refused():

@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from schemas import decision
-from schemas.answer import Asked, Given
+from schemas.answer import Asked, ConfirmationAsked, Given, Reminded
 from schemas.event import Event, Fact
 from schemas.topics import ANSWERS
 from services.receipts.handlers import ReceiptsDesk
@@ -35,5 +35,9 @@ def test_answers_and_questions_are_kept_under_the_community_of_their_topic() -> 
 
 def test_what_is_for_the_communitys_officers_is_not_kept() -> None:
     """Whatever else comes to be said on that stream, no reporter reads it."""
-    internal = decision.Answered(answer="已修好", note="内部备注")
-    assert ReceiptsDesk().decide(None, heard(internal)) == (None, [])
+    for internal in (
+        decision.Answered(answer="已修好", note="内部备注"),
+        ConfirmationAsked(department="dongsheng-urban", round=1, due_at=AT),
+        Reminded(deadline="confirm", due_at=AT, department="dongsheng-urban"),
+    ):
+        assert ReceiptsDesk().decide(None, heard(internal)) == (None, [])
