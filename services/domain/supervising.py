@@ -6,11 +6,14 @@ to. It goes on whatever becomes of the incident, and the incident does not close
 Source: states.md, beside this file.
 """
 
+from datetime import datetime
 from typing import Any
 
 from schemas import action
 from schemas import incident as entries
 from schemas.escalation import Copy
+from schemas.event import isoformat
+from schemas.notice import Notice
 from services.domain.incident import Case, Incident
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -40,6 +43,24 @@ def remind(story: Story, fact: action.Reminded) -> Verdict:
             return Refusal(f"nobody holds the post {each.post} for {each.unit}: name a post, or a unit's code")
     whom = {"department": fact.department} if owes else {"case": reminded}
     story.tell(entries.RemindedByHand, **whom, note=fact.note, copies=copies)
+    return None
+
+
+def wrong_with(notice: Notice, at: datetime) -> str | None:
+    """Return what can't be true of a notice that is given at an instant (UTC), as far as it shows by itself, or None.
+
+    Whether there are such incidents, and whether they broke these promises, no single history could tell.
+    """
+    if notice.ends <= notice.begins:
+        return f"from {isoformat(notice.begins)} to {isoformat(notice.ends)} is no time at all"
+    for each in notice.breaches:
+        if not notice.begins <= each.due_at < notice.ends:
+            return f"the deadline {each.deadline} of {each.incident} is not in the period of the notice"
+        if each.due_at > at:
+            return f"the deadline {each.deadline} of {each.incident} is still to come"
+    still_open = sum(each.ended_at is None for each in notice.breaches)
+    if notice.total < len(notice.breaches) or not still_open <= notice.still_open <= notice.total:
+        return "it counts other breaches than it lists"
     return None
 
 

@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4, uuid5
 
+import pytest
+
 from schemas import action, dispatch
 from schemas.event import Event
-from schemas.incident import ActRefused, Entry
+from schemas.incident import ActRefused, BreachesListed, Entry
 from schemas.notice import Breach, Notice
 from services.domain.announce import messages
 from services.domain.decide import Said, decide_said
@@ -24,7 +26,7 @@ def notice(unit: str, **more: Any) -> Notice:
         Breach(incident=uuid4(), deadline="acknowledge", due_at=START, ended_at=START + MONTH),
     )
     known: dict[str, Any] = {"begins": START, "ends": START + MONTH, "total": 2, "still_open": 1, "note": "引以为戒"}
-    return Notice(unit=unit, breaches=breaches, **(known | more))
+    return Notice(unit=unit, **({"breaches": breaches} | known | more))
 
 
 def issued(about: Notice, days: int = 0) -> tuple[Event, Entry]:
@@ -49,6 +51,27 @@ def test_a_department_sees_its_notice_on_its_stream() -> None:
         said = list(messages(None, issued(about)[1]))
         assert [topic for topic, _ in said] == topics
         assert [fact for _, fact in said[1:]] == [dispatch.BreachesListed(notice=about)] * (len(topics) - 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"ends": START}, "no time at all"),
+        ({"begins": START + timedelta(seconds=1)}, "is not in the period"),
+        ({"begins": START - MONTH, "ends": START}, "is not in the period"),
+        ({"total": 1}, "counts other breaches"),
+        ({"still_open": 0}, "counts other breaches"),
+        ({"still_open": 3}, "counts other breaches"),
+        ({"breaches": (Breach(incident=uuid4(), deadline="resolve", due_at=START + MONTH / 2),)}, "still to come"),
+    ],
+    ids=str,
+)
+def test_a_notice_that_belies_itself_is_refused(wrong: dict[str, Any], why: str) -> None:
+    """Its period, its lines and its counts fit together, and nothing in it is still to come."""
+    assert isinstance(issued(notice("water", total=300, still_open=1))[1], BreachesListed)
+    (_, entry) = issued(notice("water", **wrong))
+    assert isinstance(entry, ActRefused)
+    assert why in entry.reason
 
 
 def test_nobody_can_be_given_a_notice_who_is_not_there() -> None:

@@ -1,4 +1,4 @@
-"""Which looks of later rounds the histories have taken.
+"""Which looks of later rounds the histories have taken, and the notices that departments were given.
 
 Revision ID: 0012
 Revises: 0008
@@ -39,6 +39,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident", "inspection", "report"),
         schema="ledger",
     )
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", "department"),
+        schema="department",
+    )
+    op.create_index("notice_at", "notice", ["department", "at"], schema="department")
     _fill()
 
 
@@ -48,5 +58,6 @@ def _fill() -> None:
 
 def downgrade() -> None:
     """Go back."""
+    op.drop_table("notice", schema="department")
     op.drop_table("reinspection", schema="ledger")
     op.create_index("recheck_report", "recheck", ["report"], schema="ledger")
