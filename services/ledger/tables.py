@@ -185,7 +185,9 @@ def trail_table(steps: Sequence[Step], names: Names, title: str) -> Table:
         who = names.speaker(each.who) if acted else each.who
         way = plain(each.by) if acted else f"{each.via} · {plain(each.address)}"
         did = Text("办 acted" if acted else "阅 read", style="bold" if acted else "")
-        incident = str(each.incident)[:13] if each.incident else "—"
+        # Of one incident's trail all that a list showed is told in its JSON.
+        listed = f"{len(each.shown)} 件 shown" if each.shown else "—"
+        incident = str(each.incident)[:13] if each.incident else listed
         table.add_row(Text(names.local(each.at)), Text(plain(who)), did, Text(what), Text(way), incident)
     return table
 
