@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from services.ledger import audit, broken, queries
 from services.ledger.asking import LISTS, Misasked, cursor, read
-from services.ledger.kept import Kept
+from services.ledger.fresh import Fresh
 from services.ledger.lists import Item, Overdue, page
 from services.ledger.names import Names
 from services.ledger.queries import Line
@@ -82,7 +82,7 @@ class Ledger:
         self.lost: int | None = None
         self.trouble = "not looked yet"
         self._one_at_a_time = asyncio.Lock()
-        self._glance = Kept[Summary](engine)
+        self._glance = Fresh[Summary](engine)
 
     @property
     def names(self) -> Names:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.domain.configuration import Configuration
 from services.ledger.asking import Misasked
-from services.ledger.kept import Kept
+from services.ledger.fresh import Fresh
 from services.ledger.names import Names, named
 from services.ledger.rates import Answer, Question, TooMany, count, judged, read
 from services.ledger.sheets import XLSX, as_csv, as_data, as_xlsx, sheet
@@ -32,7 +32,7 @@ class Counted:
         self.small_below = small_below
         self._engine = engine
         self._one_at_a_time = asyncio.Lock()
-        self._kept: OrderedDict[Question, Kept[Answer | TooMany]] = OrderedDict()
+        self._kept: OrderedDict[Question, Fresh[Answer | TooMany]] = OrderedDict()
 
     @property
     def names(self) -> Names:
@@ -47,7 +47,7 @@ class Counted:
 
         """
         async with self._one_at_a_time:
-            kept = self._kept.pop(question, None) or Kept(self._engine, fresh_s=0)
+            kept = self._kept.pop(question, None) or Fresh(self._engine, fresh_s=0)
             self._kept[question] = kept
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.ledger import rounds
-from services.ledger.kept import Kept
+from services.ledger.fresh import Fresh
 from services.ledger.names import Names
 from services.ledger.queries import snapshot
 from services.ledger.rounds import Finding, Level, Round
@@ -25,7 +25,7 @@ def round_answers(ledger: Ledger) -> Mapping[str, Callable[[Request], Awaitable[
     """Return what answers each path; whoever is shown something is written down."""
     engine = ledger.engine
     # All rounds there ever were are counted for it.
-    kept, one_at_a_time = Kept[list[Level]](engine), asyncio.Lock()
+    kept, one_at_a_time = Fresh[list[Level]](engine), asyncio.Lock()
 
     async def count() -> list[Level]:
         async with engine.connect() as connection:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from getpass import getuser
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -123,6 +124,10 @@ async def test_a_reporter_reads_the_answer_with_the_receipt_the_report_was_raise
     ]
     written = json.loads(house.whistle("answer", "show", receipt, "--json").stdout)
     assert [each["outcome"] for each in written] == ["asked", "settled"]
+    seen = json.loads(house.whistle("answer", "readings", str(report), "--as", COMMUNITY, "--json").stdout)
+    assert [(each["via"], each["who"]) for each in seen if each["via"] == "command"] == [("command", getuser())] * 3
+    assert [each["who"] for each in seen if each["via"] == "page"][:1] == [""]
+    assert receipt.partition(".")[2][-6:] not in json.dumps(seen)
     assert receipt.partition(".")[2][-6:] not in (house.folder / "receipts.log").read_text()
     said = await heard(house.servers, [REPORTS.named(COMMUNITY), ANSWERS.named(COMMUNITY)])
     assert said
@@ -162,6 +167,19 @@ def _receipt(house: House, report: UUID) -> str:
     assert "receipt" not in json.loads(made.stdout), "a round of inspection has no reporter"
     (house.folder / "receipt.key").write_text("k" * 40)
     return house.whistle("community", "receipt", str(report), "--as", COMMUNITY).stdout.strip()
+
+
+def test_without_a_key_the_room_does_not_begin_and_makes_none(tmp_path: Path) -> None:
+    """One sentence says where the key is made and how it gets here: under another, good receipts would be wrong."""
+    line = [sys.executable, "-m", "services.receipts"]
+    environment = {**os.environ, "WHISTLE_HOME": str(tmp_path), "WHISTLE_RECEIPTS_PORT": str(free_port(None))}
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    told = done.stderr.splitlines()[-1]
+    assert str(tmp_path / "receipt.key") in told
+    assert "the community's publisher makes it" in told
+    assert "WHISTLE_RECEIPT_KEY_FILE" in told
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_key_a_command_says_where_it_looked(tmp_path: Path) -> None:

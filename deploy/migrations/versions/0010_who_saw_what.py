@@ -13,14 +13,42 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+# As for the ledger's readings: who may write them could otherwise also unwrite them.
+STAYS = """
+CREATE FUNCTION receipts.reading_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'who has read what is never changed or deleted';
+END
+$$
+"""
+
 
 def upgrade() -> None:
     """Go forward."""
     op.add_column("reading", sa.Column("shown", postgresql.ARRAY(sa.Uuid()), nullable=True), schema="ledger")
     op.create_index("reading_shown", "reading", ["shown"], schema="ledger", postgresql_using="gin")
+    op.create_table(
+        "reading",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("via", sa.Text(), nullable=False),
+        sa.Column("community", sa.Text(), nullable=False),
+        sa.Column("report", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        schema="receipts",
+    )
+    op.create_index("reading_report", "reading", ["report", "community", "at"], schema="receipts")
+    op.execute(STAYS)
+    op.execute(
+        "CREATE TRIGGER reading_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts.reading "
+        "FOR EACH STATEMENT EXECUTE FUNCTION receipts.reading_stays()"
+    )
 
 
 def downgrade() -> None:
     """Go back."""
+    op.drop_table("reading", schema="receipts")
+    op.execute("DROP FUNCTION receipts.reading_stays()")
     op.drop_index("reading_shown", table_name="reading", schema="ledger")
     op.drop_column("reading", "shown", schema="ledger")

@@ -17,7 +17,7 @@ SHARE = 0.1
 """How much of the room's time counting may take: a large ledger is counted less often."""
 
 
-class Kept(Generic[T]):
+class Fresh(Generic[T]):
     """The last answer to one question; whoever keeps it lets one ask at a time."""
 
     def __init__(self, engine: AsyncEngine, fresh_s: float = FRESH_S) -> None:
