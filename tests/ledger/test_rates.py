@@ -3,11 +3,12 @@
 import csv
 import io
 import random
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import ClassVar
@@ -26,10 +27,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from schemas import decision, response
+from services.configured import load
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.domain.rates import Appraised, Rates, Share, Span, appraised, count
-from services.domain.working_time import Calendar, Hours
+from services.domain.working_time import Calendar
 from services.ledger import cli
 from services.ledger import rates as counting
 from services.ledger.asking import Misasked
@@ -49,9 +51,40 @@ CATEGORIES = "river", "gas", "other"
 CALLED = "water", "gas", "transport", "dongsheng-urban"
 ZONE = ZoneInfo("Asia/Shanghai")
 SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
-EVENING = (Hours(time(18), time(23, 30)),)
 # Open in the evening, on every day of the week but one.
-OTHER = Calendar(ZONE, (EVENING,) * 6 + ((),), holidays=frozenset({date(2021, 3, 3), date(2021, 3, 4)}))
+EVENING = """
+  evening:
+    zone: Asia/Shanghai
+    office-hours:
+      monday: [18:00-23:30]
+      tuesday: [18:00-23:30]
+      wednesday: [18:00-23:30]
+      thursday: [18:00-23:30]
+      friday: [18:00-23:30]
+      saturday: [18:00-23:30]
+"""
+CLOSED = """calendar-days:
+  evening:
+    confirmed-until: 2022-12-31
+    days: [{day: 2021-03-03, through: 2021-03-04, office: closed, reason: 停电, announced-by: 区府办}]
+"""
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Configuration:
+    """What is shipped, where the gas company and the street, and so its sections, go by a calendar of their own."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    for name, old, new in (
+        ("calendar.yaml", "\n# What was announced", f"{EVENING}\n# What was announced"),
+        ("calendar.yaml", "calendar-days: {}\n", CLOSED),
+        ("directory.yaml", "  - code: gas\n", "  - code: gas\n    calendar: evening\n"),
+        ("directory.yaml", "  - code: dongsheng\n", "  - code: dongsheng\n    calendar: evening\n"),
+    ):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+    return load(folder)
 
 
 class UndoneError(Exception):
@@ -142,16 +175,10 @@ def questions() -> Iterator[Question]:
     yield Question((), until=date(2001, 1, 1))
 
 
-@pytest.mark.parametrize("several", [False, True], ids=["one calendar", "a calendar for some"])
-async def test_the_tables_count_what_is_counted_one_by_one(
-    books: Books, monkeypatch: pytest.MonkeyPatch, *, several: bool
-) -> None:
+@pytest.mark.parametrize("units", ["one calendar", "a calendar for some"])
+async def test_the_tables_count_what_is_counted_one_by_one(books: Books, several: Configuration, units: str) -> None:
     """Any lives, written state after state: SQL and Python give the same rates for every question."""
-
-    def calendar_of(_: Configuration, unit: str) -> Calendar:
-        return OTHER if several and unit in {"gas", "dongsheng-urban", "dongsheng"} else CONFIGURATION.calendar
-
-    monkeypatch.setattr(counting, "calendar_of", calendar_of)
+    configuration = CONFIGURATION if units == "one calendar" else several
     for seed in range(4):
         chance = random.Random(seed)
         states: dict[UUID, Incident] = {}
@@ -163,17 +190,34 @@ async def test_the_tables_count_what_is_counted_one_by_one(
                         await store.save(connection, {state.id: (0, Book(state, known=before))})
                         states[state.id] = state
                 items = [item for state in states.values() for item in appraised(state)]
-                await judge(connection, items, lambda unit: calendar_of(CONFIGURATION, unit))
+                await judge(connection, items, configuration)
                 raise UndoneError
 
 
-async def judge(
-    connection: AsyncConnection, items: Sequence[Appraised], calendar_of: Callable[[str], Calendar]
-) -> None:
+async def test_each_is_measured_by_its_own_office_hours(books: Books, several: Configuration) -> None:
+    """From Monday 10:00 to Wednesday 10:00 an office by day works 14 hours; by evening 11; a section as its street."""
+    history = History(category="gas").called("water", "gas", "dongsheng-urban").later(days=2).solved()
+    await books.write(history)
+    found = {}
+    async with transaction(books.engine) as connection:
+        for by in ("department", "section", "community"):
+            for group in (await rates(connection, Question((by,)), several)).groups:
+                found[group.codes[0]] = group.rates.handling.median
+    assert found == {
+        "water": timedelta(hours=14),
+        "gas": timedelta(hours=11),
+        "dongsheng-urban": timedelta(hours=11),
+        # The incident as a whole is the street's.
+        "guangdu": timedelta(hours=11),
+    }
+
+
+async def judge(connection: AsyncConnection, items: Sequence[Appraised], configuration: Configuration) -> None:
     """Compare everything, and see that there was something to compare."""
     for question in questions():
-        assert await rates(connection, question, CONFIGURATION) == expected(items, question, calendar_of)
-    total = count(items, calendar_of)
+        expectation = expected(items, question, configuration.calendar_of)
+        assert await rates(connection, question, configuration) == expectation
+    total = count(items, configuration.calendar_of)
     assert all(getattr(total, name).of > 10 for name in Rates.__dataclass_fields__)
 
 

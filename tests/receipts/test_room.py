@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -159,6 +160,38 @@ async def test_a_killed_room_goes_on_and_shows_each_answer_once(house: House) ->
         await until(all_of_them, why=room.told)
         assert sorted(await house.shown(receipt)) == sorted(f"第 {number}" for number in range(len(ids)))
     assert await heard(house.servers, [dead_letters("receipts")])
+
+
+async def test_a_room_goes_on_through_a_changed_configuration(house: House) -> None:
+    """The same process, on the same port, shows old and new answers in the zone that is in use from then on."""
+    folder = house.folder / "config"
+    shutil.copytree(ROOT / "deploy" / "config", folder)
+    house.environment["WHISTLE_CONFIG"] = str(folder)
+    report = uuid4()
+    receipt = _receipt(house, report)
+
+    async def page() -> str:
+        with suppress(httpx.TransportError):
+            async with httpx.AsyncClient(base_url=house.address, headers={"accept": "text/html"}) as client:
+                return (await client.get(f"/receipts/{receipt}")).text
+        return ""
+
+    async def shows(*words: str) -> bool:
+        shown = await page()
+        return all(each in shown for each in words)
+
+    async with house.room() as room:
+        await house.tell(report, given(report, "已到场"))
+        await until(lambda: shows("已到场", "2021-03-01 10:00"), why=room.told)
+        calendar = folder / "calendar.yaml"
+        text = calendar.read_text(encoding="utf-8")
+        assert "zone: Asia/Shanghai" in text
+        calendar.write_text(text.replace("zone: Asia/Shanghai", "zone: Asia/Tokyo"), encoding="utf-8")
+        await until(lambda: shows("已到场", "2021-03-01 11:00"), why=room.told)
+        await house.tell(report, given(report, "已修好"), minute=9)
+        await until(lambda: shows("已修好", "2021-03-01 11:09"), why=room.told)
+        assert "a changed configuration is in use" in room.told()
+        assert await room.stop() == 0, room.told()
 
 
 def _receipt(house: House, report: UUID) -> str:
