@@ -44,10 +44,21 @@ def upgrade() -> None:
         "CREATE TRIGGER reading_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts.reading "
         "FOR EACH STATEMENT EXECUTE FUNCTION receipts.reading_stays()"
     )
+    op.add_column("telling", sa.Column("untaken", sa.Boolean(), nullable=True), schema="supervision")
+    op.execute("UPDATE supervision.telling SET untaken = deadline IN ('acknowledge', 'decide', 'lead')")
+    op.alter_column("telling", "untaken", nullable=False, schema="supervision")
+    op.drop_index("telling_at", table_name="telling", schema="supervision")
+    order = ["untaken", "told_at", "incident", "step", "id"]
+    op.create_index("telling_order", "telling", order, schema="supervision")
+    op.create_index("telling_incident", "telling", ["incident"], schema="supervision")
 
 
 def downgrade() -> None:
     """Go back."""
+    op.drop_index("telling_incident", table_name="telling", schema="supervision")
+    op.drop_index("telling_order", table_name="telling", schema="supervision")
+    op.create_index("telling_at", "telling", ["told_at"], schema="supervision")
+    op.drop_column("telling", "untaken", schema="supervision")
     op.drop_table("reading", schema="receipts")
     op.execute("DROP FUNCTION receipts.reading_stays()")
     op.drop_index("reading_shown", table_name="reading", schema="ledger")
