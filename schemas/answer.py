@@ -1,4 +1,4 @@
-"""What a street says on `community.<code>.answers`; keyed by the report's id."""
+"""What a street says on `community.<code>.answers`; keyed by the report's id, or a notice's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from schemas.event import Fact, Instant, Ordinal, Reason, Text, Words
+from schemas.notice import Notice
 
 
 class Given(Fact):
@@ -41,3 +42,11 @@ class ExplanationAsked(Fact):
     turn: Ordinal
     reason: Reason
     due_at: Instant
+
+
+class BreachesListed(Fact):
+    """The community is given a list of the promises it broke (通报); keyed by the notice's id."""
+
+    type: ClassVar[str] = "whistle.answer.breaches_listed.v1"
+
+    notice: Notice

@@ -73,12 +73,12 @@ REPORTS = Topic(
 )
 ANSWERS = Topic(
     name="community.{code}.answers",
-    key="report id",
+    key="report or notice id",
     facts=_facts(answer),
     writers=("street",),
     # The room reads for the communities: it is theirs, with their credential.
     readers=("community", "receipts"),
-    about="The answers a community passes on to its reporters, and what its street asks them.",
+    about="The answers a community passes on to its reporters, what its street asks them, and what it owes itself.",
 )
 DECISIONS = Topic(
     name="street.{code}.decisions",

@@ -170,9 +170,11 @@ def notices_table(notices: Sequence[Notice], names: Names) -> Table:
     for each in notices:
         period = f"{names.local(each.begins)[:10]} – {names.local(each.ends - timedelta(days=1))[:10]}"
         numbers = (str(each.total), str(each.still_open))
-        table.add_row(
-            names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(plain(each.note))
-        )
+        unlisted = each.total - len(each.breaches)
+        days = period.replace(" – ", " to=")
+        more = f"另有 {unlisted} 件未列 not listed: whistle ledger broken unit={each.unit} from={days}"
+        told = "\n".join(filter(None, (plain(each.note), more if unlisted else "")))
+        table.add_row(names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(told))
     return table
 
 

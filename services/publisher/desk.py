@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
-from schemas.answer import Asked, ExplanationAsked, Given
+from schemas.answer import Asked, BreachesListed, ExplanationAsked, Given
 from schemas.event import Event, InvalidEventError, dump, explain, parse
 from schemas.inspection import Recorded
 from schemas.report import Confirmed, Contacted, Explained, Rated, Replied, SentBack, Verified
@@ -178,6 +178,11 @@ def _line(event: Event, zone: tzinfo) -> str:
         until = local(event.data.due_at, zone)
         return f"{local(event.time, zone)}  explain  {event.subject}  by {until}: {_one_line(event.data.reason)}"
     told = event.data
+    if isinstance(told, BreachesListed):
+        notice = told.notice
+        more = f" (not listed: {notice.unlisted}; {notice.list_all})" if notice.unlisted else ""
+        numbers = f"{notice.total} broken, {notice.still_open} still open{more}"
+        return f"{local(event.time, zone)}  notice  {event.subject}  {numbers}  {_one_line(notice.note)}".rstrip()
     if isinstance(told, Given):
         what, text = str(told.outcome), told.answer
     elif isinstance(told, Asked):

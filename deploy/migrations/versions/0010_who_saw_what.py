@@ -1,4 +1,4 @@
-"""Which incidents a list showed, who read which receipt, and what supervision was told of, untaken first.
+"""Which incidents a list showed, who read which receipt, what nobody had taken on first, and the streets' notices.
 
 Revision ID: 0010
 Revises: 0008
@@ -51,10 +51,22 @@ def upgrade() -> None:
     order = ["untaken", "told_at", "incident", "step", "id"]
     op.create_index("telling_order", "telling", order, schema="supervision")
     op.create_index("telling_incident", "telling", ["incident"], schema="supervision")
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("street", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("notice", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        schema="street",
+    )
+    op.create_index("notice_street", "notice", ["street", "at"], schema="street")
 
 
 def downgrade() -> None:
     """Go back."""
+    op.drop_table("notice", schema="street")
     op.drop_index("telling_incident", table_name="telling", schema="supervision")
     op.drop_index("telling_order", table_name="telling", schema="supervision")
     op.create_index("telling_at", "telling", ["told_at"], schema="supervision")
