@@ -1,4 +1,4 @@
-"""What a street says on `community.<code>.answers`; keyed by the report's id."""
+"""What a street says on `community.<code>.answers`; keyed by the report's id, or a notice's own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from schemas.escalation import Copy
 from schemas.event import Code, Fact, Instant, Line, Ordinal, Reason, Text, Words
+from schemas.notice import Notice
 
 
 class Given(Fact):
@@ -71,3 +72,11 @@ class Reminded(Fact):
     holder_unit: Code | None = None
     note: Text = ""
     copies: tuple[Copy, ...] = ()
+
+
+class BreachesListed(Fact):
+    """The community is given a list of the promises it broke (通报); keyed by the notice's id."""
+
+    type: ClassVar[str] = "whistle.answer.breaches_listed.v1"
+
+    notice: Notice

@@ -117,8 +117,8 @@ def _broken(notice: Notice, zone: tzinfo) -> Iterator[str]:
         ended = f"ended {local(each.ended_at, zone)}" if each.ended_at else "still open"
         told = f" · told to {each.post}" if each.post else ""
         yield f"    {each.incident}  {each.deadline} due {local(each.due_at, zone)} · {ended}{told}"
-    if notice.total > len(notice.breaches):
-        yield f"    and {notice.total - len(notice.breaches)} more"
+    if notice.unlisted:
+        yield f"    and {notice.unlisted} more: `{notice.list_all}` shows all"
 
 
 async def show_stream(settings: Settings, department: str, *, from_start: bool, as_json: bool) -> None:

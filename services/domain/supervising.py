@@ -59,7 +59,10 @@ def wrong_with(notice: Notice, at: datetime) -> str | None:
         if each.due_at > at:
             return f"the deadline {each.deadline} of {each.incident} is still to come"
     still_open = sum(each.ended_at is None for each in notice.breaches)
-    if notice.total < len(notice.breaches) or not still_open <= notice.still_open <= notice.total:
+    if (
+        notice.total != len(notice.breaches) + (notice.unlisted or 0)
+        or not still_open <= notice.still_open <= notice.total
+    ):
         return "it counts other breaches than it lists"
     return None
 

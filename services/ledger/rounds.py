@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -219,6 +219,14 @@ async def findings(connection: AsyncConnection, inspection: UUID) -> list[Findin
         return None
     rows = await connection.execute(_OF_ROUND, {"id": inspection})
     return [Finding(**row) for row in rows.mappings()]
+
+
+def shown(found: Iterable[Finding]) -> Iterator[UUID]:
+    """Yield the incidents that findings show: each report's own, and the one it lives in."""
+    for each in found:
+        yield each.report
+        if each.home:
+            yield each.home
 
 
 async def matching(connection: AsyncConnection, prefix: str) -> Sequence[UUID]:

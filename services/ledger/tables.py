@@ -170,9 +170,11 @@ def notices_table(notices: Sequence[Notice], names: Names) -> Table:
     for each in notices:
         period = f"{names.local(each.begins)[:10]} – {names.local(each.ends - timedelta(days=1))[:10]}"
         numbers = (str(each.total), str(each.still_open))
-        table.add_row(
-            names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(plain(each.note))
-        )
+        unlisted = each.total - len(each.breaches)
+        days = period.replace(" – ", " to=")
+        more = f"另有 {unlisted} 件未列 not listed: whistle ledger broken unit={each.unit} from={days}"
+        told = "\n".join(filter(None, (plain(each.note), more if unlisted else "")))
+        table.add_row(names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(told))
     return table
 
 
@@ -185,7 +187,9 @@ def trail_table(steps: Sequence[Step], names: Names, title: str) -> Table:
         who = names.speaker(each.who) if acted else each.who
         way = plain(each.by) if acted else f"{each.via} · {plain(each.address)}"
         did = Text("办 acted" if acted else "阅 read", style="bold" if acted else "")
-        incident = str(each.incident)[:13] if each.incident else "—"
+        # Of one incident's trail all that a list showed is told in its JSON.
+        listed = f"{len(each.shown)} 件 shown" if each.shown else "—"
+        incident = str(each.incident)[:13] if each.incident else listed
         table.add_row(Text(names.local(each.at)), Text(plain(who)), did, Text(what), Text(way), incident)
     return table
 

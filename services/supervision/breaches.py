@@ -63,8 +63,11 @@ async def notify(settings: Settings, file: Path | None, first: str, last: str, n
     async with Supervision(settings) as speaker:
         for fact in known:
             event = await speaker.notify(fact, notice=identity(fact.notice))
-            broken = f"{fact.notice.total} broken, {fact.notice.still_open} still open"
-            typer.echo(f"{fact.notice.unit}: {broken}; the notice {event.subject} is said.")
+            notice = fact.notice
+            broken = f"{notice.total} broken, {notice.still_open} still open"
+            if notice.unlisted:
+                broken += f" ({notice.unlisted} of them are not listed: `{notice.list_all}` shows all)"
+            typer.echo(f"{notice.unit}: {broken}; the notice {event.subject} is said.")
     typer.echo("`whistle ledger notices` shows them.")
 
 
@@ -87,18 +90,23 @@ def notices(listed: Sequence[Listed], begins: datetime, ends: datetime, note: st
         if not begins <= each.due_at < ends:
             raise ValueError(f"the deadline {each.deadline} of {each.incident} is not in the period: ask for it alone")
         found.setdefault(each.unit, []).append(each)
-    return [
-        Notice(
-            unit=unit,
-            begins=begins,
-            ends=ends,
-            total=len(lines),
-            still_open=sum(each.ended_at is None for each in lines),
-            breaches=tuple(_breach(each) for each in lines[:MOST_LISTED]),
-            note=note,
-        )
-        for unit, lines in found.items()
-    ]
+    return [_notice(unit, lines, begins, ends, note) for unit, lines in found.items()]
+
+
+def _notice(unit: str, lines: Sequence[Listed], begins: datetime, ends: datetime, note: str) -> Notice:
+    unlisted = max(len(lines) - MOST_LISTED, 0)
+    days = f"from={begins.date()} to={(ends - timedelta(days=1)).date()}"
+    return Notice(
+        unit=unit,
+        begins=begins,
+        ends=ends,
+        total=len(lines),
+        still_open=sum(each.ended_at is None for each in lines),
+        breaches=tuple(map(_breach, lines[:MOST_LISTED])),
+        unlisted=unlisted or None,
+        list_all=f"whistle ledger broken unit={unit} {days}" if unlisted else None,
+        note=note,
+    )
 
 
 def identity(notice: Notice) -> UUID:

@@ -190,6 +190,8 @@ def listed(**changes: Any) -> dispatch.BreachesListed:
         "total": 12,
         "still_open": 3,
         "breaches": (late, still),
+        "unlisted": 10,
+        "list_all": "whistle ledger broken unit=water",
         "note": "限三日内\x1b整改",
     }
     return dispatch.BreachesListed(notice=Notice(**(known | changes)))
@@ -210,7 +212,7 @@ async def test_a_notice_is_kept_and_shown_with_what_was_broken(
     lines = [
         f"    {INCIDENT}  resolve due 2026-03-02 17:00 · ended 2026-03-03 17:00 · told to section-head",
         f"    {INCIDENT}  acknowledge due 2026-03-02 17:00 · still open",
-        "    and 10 more",
+        "    and 10 more: `whistle ledger broken unit=water` shows all",
     ]
     await show_notices(settings, "water", 20, as_json=False)
     assert capsys.readouterr().out.splitlines() == [f"2026-03-02 17:00  {INCIDENT}  {head}", *lines]

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -23,6 +23,7 @@ from services.ledger.round_page import round_answers
 from services.ledger.rounds import Finding, Level, Round
 from services.ledger.words import told
 from services.runtime.clock import WallClock
+from tests.journey.house import until
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, inspected
 
@@ -258,6 +259,33 @@ async def test_the_page_answers_with_levels_rounds_and_findings(books: Books) ->
     async with books.engine.connect() as connection:
         read = (await connection.execute(text("SELECT what FROM ledger.reading ORDER BY id"))).scalars().all()
     assert read[:3] == ["list rounds", "list rounds level=2", f"round {round_.subject}"]
+
+
+async def test_rounds_are_counted_again_only_when_something_was_heard(books: Books) -> None:
+    """However many look: all rounds are counted once, and anew after the ledger has heard a record."""
+    await books.hear([cause(walked(2))])
+    counted: list[str] = []
+    event.listen(books.engine.sync_engine, "before_cursor_execute", lambda *told: counted.append(told[2]), named=False)
+    answers = round_answers(Ledger(books.engine, WallClock(), lambda: named(CONFIGURATION)))
+    app = Starlette(routes=[Route(path, answer) for path, answer in answers.items()])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://page") as page:
+
+        async def rounds_of_level_2() -> int:
+            rows = (await page.get("/api/rounds")).json()["rows"]
+            return int(rows[1]["rounds"])
+
+        assert {await rounds_of_level_2() for _ in range(20)} == {1}
+        assert sum("count(DISTINCT inspection.id)" in each for each in counted) == 1
+        await books.hear([cause(walked(2))])
+
+        async def counted_again() -> bool:
+            return await rounds_of_level_2() == 2
+
+        await until(counted_again)
+    assert sum("count(DISTINCT inspection.id)" in each for each in counted) == 2
+    async with books.engine.connect() as connection:
+        read = await connection.scalar(text("SELECT count(*) FROM ledger.reading WHERE what = 'list rounds'"))
+    assert read > 20
 
 
 async def test_the_history_tells_what_reporters_were_told_asked_and_said(books: Books) -> None:

@@ -89,14 +89,30 @@ async def test_each_unit_is_given_its_own_lines(
     assert (gas.notice.unit, gas.notice.total) == ("gas", 1)
 
 
-async def test_a_long_list_is_cut_and_says_how_many_there_were(settings: Settings, tmp_path: Path) -> None:
-    """A record has room for so many lines."""
+async def test_a_long_list_is_cut_and_says_how_many_there_were(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record has room for so many lines; it says how many more there are, and by which command all are listed."""
     before = len(await issued(settings))
     lines = [line("power")] * (MOST_LISTED + 1)
     await notify(settings, written(tmp_path, json.dumps(lines).encode()), *MARCH, "", "office")
     (event,) = (await issued(settings))[before:]
     assert isinstance(event.data, BreachesListed)
-    assert (event.data.notice.total, len(event.data.notice.breaches)) == (MOST_LISTED + 1, MOST_LISTED)
+    notice = event.data.notice
+    assert (notice.total, len(notice.breaches), notice.unlisted) == (MOST_LISTED + 1, MOST_LISTED, 1)
+    whole = "whistle ledger broken unit=power from=2021-03-01 to=2021-03-31"
+    assert notice.list_all == whole
+    assert f"1 of them are not listed: `{whole}`" in capsys.readouterr().out
+
+
+async def test_a_list_that_has_room_says_nothing_of_more(settings: Settings, tmp_path: Path) -> None:
+    """As many as are listed are all there are."""
+    before = len(await issued(settings))
+    lines = [line("power")] * MOST_LISTED
+    await notify(settings, written(tmp_path, json.dumps(lines).encode()), *MARCH, "", "office")
+    (event,) = (await issued(settings))[before:]
+    assert isinstance(event.data, BreachesListed)
+    assert (event.data.notice.unlisted, event.data.notice.list_all) == (None, None)
 
 
 async def test_a_unit_that_is_in_no_directory_keeps_no_other_from_its_notice(
