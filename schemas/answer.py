@@ -45,6 +45,15 @@ class ExplanationAsked(Fact):
     due_at: Instant
 
 
+class ExplanationAccepted(Fact):
+    """Supervision has accepted the community's explanation, or wants none any more: its case is over (销号)."""
+
+    type: ClassVar[str] = "whistle.answer.explanation_accepted.v1"
+
+    turn: Ordinal
+    note: Text = ""
+
+
 class ConfirmationAsked(Fact):
     """A section of the street has resolved its part: the community owes a look on the spot, and its confirmation."""
 

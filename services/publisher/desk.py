@@ -11,7 +11,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
-from schemas.answer import Asked, BreachesListed, ConfirmationAsked, ExplanationAsked, Given, Reminded
+from schemas.answer import (
+    Asked,
+    BreachesListed,
+    ConfirmationAsked,
+    ExplanationAccepted,
+    ExplanationAsked,
+    Given,
+    Reminded,
+)
 from schemas.event import Event, InvalidEventError, dump, explain, parse
 from schemas.inspection import Recorded
 from schemas.notice import Notice
@@ -186,6 +194,8 @@ def _line(event: Event, zone: tzinfo) -> str:
             attached = _attached(told)
         case ExplanationAsked():
             what, text = "explain", f"by {local(told.due_at, zone)}: {told.reason}"
+        case ExplanationAccepted():
+            what, text = "accepted", f"your explanation: {told.note}" if told.note else "your explanation"
         case ConfirmationAsked():
             what, text = "confirm", f"by {local(told.due_at, zone)}: {told.department}"
         case Reminded():

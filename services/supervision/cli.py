@@ -56,7 +56,7 @@ def remind(
     *,
     department: Annotated[
         str | None,
-        typer.Option("--department", help="Whom, also any unit that a case asks; the street, if left out."),
+        typer.Option("--department", help="Whom: a department, or the community; the street, if left out."),
     ] = None,
     note: Annotated[str, typer.Option("--note")] = "",
     copy: Annotated[
@@ -85,10 +85,12 @@ def accept(
     incident: Which,
     *,
     unit: Unit,
-    note: Annotated[str, typer.Option("--note")] = "",
+    note: Annotated[
+        str, typer.Option("--note", help="What you say to it; needed where the unit has not explained itself.")
+    ] = "",
     by: By = "supervision-office",
 ) -> None:
-    """Accept a unit's explanation: its case is over (销号)."""
+    """Accept a unit's explanation, or want none any more: its case is over (销号)."""
     from schemas import action
 
     _say(incident, action.CaseAccepted, {"by": by, "unit": unit, "note": note})
