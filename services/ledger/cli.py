@@ -183,6 +183,18 @@ def notices(
 
 
 @app.command()
+def cases(
+    *,
+    unit: Annotated[str | None, typer.Option("--unit", help="Only those against this unit.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """List the supervision cases (督办) that are open: what nobody has explained first, then what is to be judged."""
+    _run(lambda settings: _cases(settings, unit, limit, everything=everything, as_json=as_json))
+
+
+@app.command()
 def rebuild() -> None:
     """Make the ledger again from the first entry of incident.journal; a running ledger waits a moment and goes on."""
     _run(_rebuild)
@@ -383,6 +395,29 @@ async def _notices(settings: Settings, unit: str | None, limit: int, *, as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
     else:
         Console(width=width()).print(notices_table(found, names_of(settings)))
+
+
+async def _cases(settings: Settings, unit: str | None, limit: int, *, everything: bool, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.ledger.audit import of_list  # noqa: PLC0415 - as above
+    from services.ledger.cases import Supervised  # noqa: PLC0415 - as above
+    from services.ledger.cases import cases as listed  # noqa: PLC0415 - as above
+    from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.tables import cases_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    async def look(engine: AsyncEngine) -> list[Supervised]:
+        async with engine.connect() as connection:
+            return await listed(connection, unit=unit, everything=everything, limit=limit)
+
+    found = await _asked(settings, look)
+    what = of_list("cases", {"unit": unit or "", "all": "yes" if everything else ""})
+    await _noted(settings, what, shown=[each.incident for each in found])
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
+    else:
+        Console(width=width()).print(cases_table(found, names_of(settings)))
 
 
 async def _audit(settings: Settings, incident: str | None, who: str | None, limit: int, *, as_json: bool) -> None:

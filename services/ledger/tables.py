@@ -11,6 +11,7 @@ from rich.text import Text
 
 from services.ledger.audit import Step
 from services.ledger.broken import Promise
+from services.ledger.cases import Supervised
 from services.ledger.lists import Item, Overdue
 from services.ledger.names import Names
 from services.ledger.notices import Notice
@@ -175,6 +176,25 @@ def notices_table(notices: Sequence[Notice], names: Names) -> Table:
         more = f"另有 {unlisted} 件未列 not listed: whistle ledger broken unit={each.unit} from={days}"
         told = "\n".join(filter(None, (plain(each.note), more if unlisted else "")))
         table.add_row(names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(told))
+    return table
+
+
+def cases_table(cases: Sequence[Supervised], names: Names) -> Table:
+    """Return supervision cases as a table, in the order they are listed in."""
+    title = f"督办 supervision cases: {len(cases)}"
+    headings = ("状态 status", "期限 due", "单位 unit", "#次 turn", "立案 opened", "事件 incident", "事项 what")
+    table = _table(title, *headings)
+    for each in cases:
+        due = names.local(each.due_at) if each.due_at else "—"
+        table.add_row(
+            Text(both(CASES, each.status)),
+            Text(f"{due}{' 逾期 late' if each.late else ''}", style="red" if each.late and each.due_at else ""),
+            Text(plain(names.unit(each.unit))),
+            str(each.turn),
+            names.local(each.opened_at),
+            Text(f"{each.incident} ({both(STATUSES, each.incident_status)})"),
+            Text(f"{category(each.category)} · {plain(each.description)[:MOST_OF_TEXT]}"),
+        )
     return table
 
 

@@ -1,4 +1,6 @@
-"""Which looks of later rounds the histories have taken, and the notices that departments were given.
+"""Which looks of later rounds the histories have taken, supervision cases, and the notices departments were given.
+
+Cases that were opened before it are listed once `whistle ledger rebuild` has run.
 
 Revision ID: 0012
 Revises: 0010
@@ -40,6 +42,20 @@ def upgrade() -> None:
         schema="ledger",
     )
     op.create_table(
+        "supervised",
+        sa.Column("incident", sa.Uuid(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("incident", "unit"),
+        schema="ledger",
+    )
+    op.create_index("supervised_order", "supervised", ["status", "due_at"], schema="ledger")
+    op.create_table(
         "notice",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("department", sa.Text(), nullable=False),
@@ -59,5 +75,6 @@ def _fill() -> None:
 def downgrade() -> None:
     """Go back."""
     op.drop_table("notice", schema="department")
+    op.drop_table("supervised", schema="ledger")
     op.drop_table("reinspection", schema="ledger")
     op.create_index("recheck_report", "recheck", ["report"], schema="ledger")
