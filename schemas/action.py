@@ -18,7 +18,7 @@ class Action(Fact):
 
 
 class Reminded(Action):
-    """Somebody is reminded by hand (催办): a department, or the street where none is named.
+    """Somebody is reminded by hand (催办): a department or a community that owes, or the street where none is named.
 
     So is the unit, whichever it is, of which a supervision case waits for an explanation.
     `copies` (抄送) are posts of whoever is reminded, or codes of other units, whose responsible leader then gets one.
@@ -27,7 +27,8 @@ class Reminded(Action):
     type: ClassVar[str] = "whistle.action.reminded.v1"
 
     department: Code | None = Field(
-        default=None, description="Whom: a department, or any unit that a case asks; the street, if left out."
+        default=None,
+        description="Whom: a department, the community, or any unit that a case asks; the street, if left out.",
     )
     note: Text = ""
     copies: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
@@ -72,7 +73,7 @@ class CaseOpened(Action):
 
 
 class CaseAccepted(Action):
-    """A unit's explanation is accepted, and its case is over (销号)."""
+    """A unit's explanation is accepted, or none is wanted any more, and the note says why: its case is over (销号)."""
 
     type: ClassVar[str] = "whistle.action.case_accepted.v1"
 

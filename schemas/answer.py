@@ -1,4 +1,4 @@
-"""What a street says on `community.<code>.answers`; keyed by the report's id.
+"""What a street says on `community.<code>.answers`; keyed by the report's id, or a notice's own.
 
 An instant that is `provisional` may still move, since its calendar is not confirmed that far.
 """
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from schemas.escalation import Copy
 from schemas.event import Code, Fact, Flag, Instant, Line, Ordinal, Reason, Text, Words
+from schemas.notice import Notice
 
 
 class Given(Fact):
@@ -47,6 +48,15 @@ class ExplanationAsked(Fact):
     reason: Reason
     due_at: Instant
     provisional: Flag | None = None
+
+
+class ExplanationAccepted(Fact):
+    """Supervision has accepted the community's explanation, or wants none any more: its case is over (销号)."""
+
+    type: ClassVar[str] = "whistle.answer.explanation_accepted.v1"
+
+    turn: Ordinal
+    note: Text = ""
 
 
 class ConfirmationAsked(Fact):
@@ -91,3 +101,11 @@ class Recomputed(Fact):
     due_at: Instant
     department: Code | None = None
     reason: Reason
+
+
+class BreachesListed(Fact):
+    """The community is given a list of the promises it broke (通报); keyed by the notice's id."""
+
+    type: ClassVar[str] = "whistle.answer.breaches_listed.v1"
+
+    notice: Notice

@@ -517,7 +517,10 @@ class Recomputed(Entry):
 
 
 class RemindedByHand(Entry):
-    """Somebody reminded a department, or the street where none is named (催办)."""
+    """Somebody reminded a department, a community, or the street where none is named (催办).
+
+    `due_at` is the first deadline that whoever is reminded owed then.
+    """
 
     type: ClassVar[str] = "whistle.incident.reminded_by_hand.v1"
 
@@ -525,6 +528,8 @@ class RemindedByHand(Entry):
     case: Code | None = Field(
         default=None, description="The unit that was reminded, where it owes nothing but what its case asks."
     )
+    community: Code | None = None
+    due_at: Instant
     note: Text = ""
     copies: tuple[Copy, ...] = ()
 
@@ -569,7 +574,7 @@ class CaseRejected(OfCase):
 
 
 class CaseAccepted(OfCase):
-    """The explanation was accepted, and the case is over."""
+    """The explanation was accepted, or none is wanted any more, as the note says: the case is over."""
 
     type: ClassVar[str] = "whistle.incident.case_accepted.v1"
 

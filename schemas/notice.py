@@ -10,7 +10,7 @@ from pydantic import Field
 from schemas.event import Code, Count, Instant, Line, Model, Ordinal, Text
 
 MOST_LISTED = 200
-"""How many breaches one notice lists; `total` says how many there were."""
+"""How many breaches one notice lists; `unlisted` says how many more there were."""
 
 
 class Breach(Model):
@@ -32,4 +32,6 @@ class Notice(Model):
     total: Ordinal
     still_open: Count
     breaches: Annotated[tuple[Breach, ...], Field(min_length=1, max_length=MOST_LISTED)]
+    unlisted: Ordinal | None = Field(default=None, description="How many more were broken than are listed.")
+    list_all: Line | None = Field(default=None, description="The command that lists all, where not all are listed.")
     note: Text = ""

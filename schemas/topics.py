@@ -73,7 +73,7 @@ REPORTS = Topic(
 )
 ANSWERS = Topic(
     name="community.{code}.answers",
-    key="report id",
+    key="report or notice id",
     facts=_facts(answer),
     writers=("street",),
     # The room reads for the communities: it is theirs, with their credential.

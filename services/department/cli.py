@@ -38,6 +38,21 @@ def inbox(
 
 
 @app.command()
+def notices(
+    *,
+    department: As,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List the notices of broken promises that the department was given (通报), with every line of each."""
+    from services.department.desk import show_notices
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import run
+
+    run(show_notices(Settings.load(), department, limit, as_json=as_json))
+
+
+@app.command()
 def watch(
     *,
     department: As,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import timedelta, tzinfo
 from uuid import UUID
 
 import typer
@@ -10,7 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from schemas.dispatch import BreachesListed
 from schemas.event import Event, dump, isoformat
+from schemas.notice import Notice
 from schemas.response import Response
 from services.configured import load_or_stop
 from services.department import store
@@ -21,6 +25,9 @@ from services.runtime.database import connect
 from services.runtime.settings import Settings
 from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
 
+NOTICES_BESIDE = 3
+"""How many notices of broken promises stand below the inbox."""
+
 
 async def show_inbox(settings: Settings, department: str, *, everything: bool, as_json: bool) -> None:
     """Print what the department owes."""
@@ -28,6 +35,7 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
     engine = connect(settings.database, "department-inbox")
     async with engine.connect() as connection:
         items = await store.inbox(connection, department, everything=everything)
+        given = await store.notices(connection, department, NOTICES_BESIDE)
     now = (await open_clock(engine)).now()
     await engine.dispose()
     if as_json:
@@ -51,6 +59,12 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
             escape(plain(item.refused or item.issued.description[:60])),
         )
     Console(width=width()).print(table)
+    for each in given:
+        typer.echo(
+            f"{local(each.at, configuration.calendar.zone)}  {_headed(each.notice, configuration.calendar.zone)}"
+        )
+    if given:
+        typer.echo(f"`whistle department notices --as {department}` lists what was broken.")
 
 
 def _status(item: store.Item) -> str:
@@ -72,6 +86,42 @@ def _row(item: store.Item) -> dict[str, object]:
     }
 
 
+async def show_notices(settings: Settings, department: str, limit: int, *, as_json: bool) -> None:
+    """Print the notices of broken promises that the department was given, the newest first."""
+    zone = _known(settings, department).calendar.zone
+    engine = connect(settings.database, "department-notices")
+    async with engine.connect() as connection:
+        given = await store.notices(connection, department, limit)
+    await engine.dispose()
+    if as_json:
+        told = [{"id": str(each.id), "at": isoformat(each.at)} | each.notice.model_dump(mode="json") for each in given]
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    if not given:
+        typer.echo(f"{department} was given no notice of broken promises.")
+    for each in given:
+        typer.echo(f"{local(each.at, zone)}  {each.id}  {_headed(each.notice, zone)}")
+        typer.echo("\n".join(_broken(each.notice, zone)))
+
+
+def _headed(notice: Notice, zone: tzinfo) -> str:
+    """Return a notice in one line: which days, how many promises, and what supervision says of them."""
+    # It ends before the midnight after its last day.
+    first, last = notice.begins.astimezone(zone), (notice.ends - timedelta(microseconds=1)).astimezone(zone)
+    told = f"通报 notice {first:%Y-%m-%d} – {last:%Y-%m-%d}: {notice.total} broken, {notice.still_open} still open"
+    return f"{told} · {' '.join(plain(notice.note).split())}" if notice.note else told
+
+
+def _broken(notice: Notice, zone: tzinfo) -> Iterator[str]:
+    """Yield a line for each promise that a notice lists, and one for those that it only counts."""
+    for each in notice.breaches:
+        ended = f"ended {local(each.ended_at, zone)}" if each.ended_at else "still open"
+        told = f" · told to {each.post}" if each.post else ""
+        yield f"    {each.incident}  {each.deadline} due {local(each.due_at, zone)} · {ended}{told}"
+    if notice.unlisted:
+        yield f"    and {notice.unlisted} more: `{notice.list_all}` shows all"
+
+
 async def show_stream(settings: Settings, department: str, *, from_start: bool, as_json: bool) -> None:
     """Print the department's stream as it comes."""
     configuration = _known(settings, department)
@@ -81,10 +131,15 @@ async def show_stream(settings: Settings, department: str, *, from_start: bool, 
             event = Event(dispatch.id, "/router", dispatch.incident, dispatch.at, dispatch.fact)
             typer.echo(dump(event).decode())
         else:
-            typer.echo(_line(dispatch, configuration))
+            typer.echo(line_of(dispatch, configuration))
 
 
-def _line(dispatch: Dispatch, configuration: Configuration) -> str:
+def line_of(dispatch: Dispatch, configuration: Configuration) -> str:
+    """Return one message of the stream as a line, a notice with a line for each promise."""
+    if isinstance(dispatch.fact, BreachesListed):
+        zone, notice = configuration.calendar.zone, dispatch.fact.notice
+        head = f"{local(dispatch.at, zone)}  {'notice':9} {dispatch.incident}  {_headed(notice, zone)}"
+        return "\n".join((head, *_broken(notice, zone)))
     said = dispatch.fact.model_dump(mode="json", exclude_none=True)
     named = ("status", "round", "done", "deadline", "category")
     told = " · ".join(f"{name} {said[name]}" for name in named if name in said)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import dispatch
 from schemas.event import Fact
 from services.department import store
-from services.department.store import Item, Items
+from services.department.store import Given, Item, Items
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 
@@ -28,16 +28,19 @@ class DepartmentDesk:
         """Write what is owed."""
         await store.save(connection, states)
 
-    def keep(self, state: Items) -> Items:
-        """Keep all of it, with nothing left to write."""
-        return Items(state.incident, state.of)
+    def keep(self, state: Items) -> Items | None:
+        """Keep all of it, with nothing left to write; a notice is given once."""
+        return None if state.given else Items(state.incident, state.of)
 
     def decide(self, state: Items | None, happening: Cause) -> tuple[Items | None, Sequence[Message]]:
         """Fold one message of a department's stream into its inbox."""
         items = state or Items(happening.key)
         department = happening.code or ""
+        if isinstance(fact := happening.event.data, dispatch.BreachesListed):
+            given = Given(happening.key, department, happening.event.time, fact.notice)
+            return replace(items, given=(*items.given, given)), []
         before = items.of.get(department)
-        after = _fold(before, happening, department, happening.event.data)
+        after = _fold(before, happening, department, fact)
         if after is None or after is before:
             return state, []
         return Items(items.incident, {**items.of, department: after}, items.fresh | {department}), []

@@ -12,8 +12,9 @@ from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.dispatch import Issued, Status, Supervised
+from schemas.notice import Notice
 from services.domain.clocks import OF_THE_STREET
-from services.runtime.bulk import replacing
+from services.runtime.bulk import Insertion, replacing
 from services.runtime.database import Statement
 from services.runtime.journal import Journal
 
@@ -30,6 +31,17 @@ obligation = Table(
     Column("state", Text, nullable=False),
 )
 Index("obligation_inbox", obligation.c.department, obligation.c.due_at)
+
+# A list of promises that a department broke is about no one incident, and never changes.
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("department", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("data", Text, nullable=False),
+)
+Index("notice_at", notice.c.department, notice.c.at)
 
 CLOSED: frozenset[Status] = frozenset({"confirmed", "withdrawn"})
 
@@ -75,16 +87,31 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A notice of broken promises, as the department was given it, at an instant (UTC)."""
+
+    id: UUID
+    department: str
+    at: datetime
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
 class Items:
-    """Everything that the departments of this installation owe about one incident; `fresh` have yet to be written."""
+    """Everything that the departments of this installation owe about one incident; `fresh` have yet to be written.
+
+    Under the id of a notice there is nothing but whoever was `given` it, which is yet to be written too.
+    """
 
     incident: UUID
     of: Mapping[str, Item] = field(default_factory=dict)
     fresh: frozenset[str] = frozenset()
+    given: tuple[Given, ...] = ()
 
 
 _CODEC = TypeAdapter(Item)
 _UPSERT = replacing(obligation)
+_INSERT_NOTICES = Insertion(notice, "ON CONFLICT (id, department) DO NOTHING")
 _OF_INCIDENTS = Statement("SELECT state FROM department.obligation WHERE incident = ANY($1::uuid[])")
 
 
@@ -98,7 +125,7 @@ async def load(connection: AsyncConnection, keys: Sequence[UUID]) -> dict[UUID, 
 
 
 async def save(connection: AsyncConnection, states: Mapping[UUID, tuple[int, Items]]) -> None:
-    """Write obligations in bulk, those that have changed."""
+    """Write in bulk the obligations that have changed, and notices."""
     rows = [
         (
             item.incident,
@@ -112,6 +139,10 @@ async def save(connection: AsyncConnection, states: Mapping[UUID, tuple[int, Ite
         for item in [items.of[each] for each in items.fresh]
     ]
     await _UPSERT.write(connection, rows)
+    given = [each for _, items in states.values() for each in items.given]
+    await _INSERT_NOTICES.write(
+        connection, [(each.id, each.department, each.at, each.notice.model_dump_json()) for each in given]
+    )
 
 
 async def inbox(connection: AsyncConnection, department: str, *, everything: bool = False) -> list[Item]:
@@ -122,6 +153,13 @@ async def inbox(connection: AsyncConnection, department: str, *, everything: boo
         statement = statement.where(or_(obligation.c.status.not_in(CLOSED), obligation.c.due_at.is_not(None)))
     rows = await connection.execute(statement.order_by(obligation.c.due_at.nulls_last(), obligation.c.incident))
     return [_CODEC.validate_json(state) for state in rows.scalars()]
+
+
+async def notices(connection: AsyncConnection, department: str, limit: int) -> list[Given]:
+    """Return the last notices that a department was given, at most `limit`, the newest first."""
+    statement = select(notice).where(notice.c.department == department)
+    rows = await connection.execute(statement.order_by(notice.c.at.desc(), notice.c.id.desc()).limit(limit))
+    return [Given(row.id, row.department, row.at, Notice.model_validate_json(row.data)) for row in rows]
 
 
 async def find(connection: AsyncConnection, department: str, prefix: str) -> list[Item]:

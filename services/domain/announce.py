@@ -5,7 +5,6 @@ supervision.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import DISPATCHES, ESCALATIONS, JOURNAL
-from services.domain.incident import Incident, Obligation
+from services.domain.incident import Incident
 
 Said = Iterator[tuple[str, Fact]]
 """(topic, fact) of each message."""
@@ -73,14 +72,13 @@ def _reminded(state: Incident, told: entries.Reminded) -> Said:
 
 
 def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
-    due_at = _next_due_at(state, told)
-    unit = told.department or told.case or state.street
+    unit = told.department or told.case or told.community or state.street
     department = unit if unit in state.obligations else None
     if department:
         fact = dispatch.Reminded(
             round=state.cases[department].turn if told.case else state.obligations[department].round,
             deadline="by-hand",
-            due_at=due_at,
+            due_at=told.due_at,
             note=told.note,
             copies=told.copies,
         )
@@ -90,7 +88,7 @@ def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
             street=state.street,
             unit=unit,
             department=department,
-            due_at=due_at,
+            due_at=told.due_at,
             copy_to=each,
             note=told.note,
             summary=summary(state),
@@ -101,20 +99,6 @@ def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
 def _listed(_state: Incident | None, told: entries.BreachesListed) -> Said:
     if told.department:
         yield DISPATCHES.named(told.department), dispatch.BreachesListed(notice=told.notice)
-
-
-def _next_due_at(state: Incident, told: entries.RemindedByHand) -> datetime:
-    """Return the next deadline of whoever is reminded; where none runs, when they got the matter."""
-    case = state.cases.get(told.department or told.case or state.street)
-    clocks = [*case.clocks.values()] if case and case.status == "asked" else []
-    owed = state.obligations[told.department] if told.department else state
-    if not told.case:
-        clocks += owed.clocks.values()
-    got = owed.dispatched_at if isinstance(owed, Obligation) else owed.reported_at
-    first = min((each.due_at for each in clocks), default=got)
-    if first is None:
-        raise TypeError("an incident without a report reminds nobody")
-    return first
 
 
 _STATUS: Mapping[type, dispatch.Status] = MappingProxyType(

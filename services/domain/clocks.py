@@ -154,6 +154,21 @@ def debtor(state: Incident, owed: Owed, name: str) -> str:
     return state.street if name in OF_THE_STREET else owed.department
 
 
+def next_owed_at(state: Incident, unit: str, *, of_cases: bool = True) -> datetime | None:
+    """Return the first deadline (UTC) of all that run against a unit; None where it owes nothing.
+
+    With `of_cases` also what supervision cases ask of it.
+    """
+    return min(
+        (
+            clock.due_at
+            for owed, name, clock in running(state)
+            if name not in BY_ITSELF and debtor(state, owed, name) == unit and (of_cases or not isinstance(owed, Case))
+        ),
+        default=None,
+    )
+
+
 def ladder_of(state: Incident, owed: Owed, name: str, configuration: Configuration) -> Ladder:
     """Return the ladder a clock climbs: the frozen one for what a department owes, else that of whoever owes."""
     return _climbed_by(debtor(state, owed, name), owed, configuration)

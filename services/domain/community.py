@@ -36,6 +36,12 @@ def _explanation(after: Incident, entry: entries.CaseOpened | entries.CaseReject
     )
 
 
+def _accepted(after: Incident, entry: entries.CaseAccepted) -> Fact | None:
+    if entry.unit != after.community:
+        return None
+    return answer.ExplanationAccepted(turn=entry.turn, note=entry.note)
+
+
 def _confirmation(after: Incident, entry: entries.Resolved) -> Fact | None:
     if not after.obligations[entry.department].section:
         return None
@@ -55,10 +61,9 @@ def _reminded(after: Incident, entry: entries.Reminded | entries.Escalated) -> F
 
 
 def _reminded_by_hand(after: Incident, entry: entries.RemindedByHand) -> Fact | None:
-    if entry.case is None or entry.case != after.community:
+    if after.community not in {entry.case, entry.community}:
         return None
-    due_at = after.cases[entry.case].clocks["explain"].due_at
-    return answer.Reminded(deadline="by-hand", due_at=due_at, note=entry.note, copies=entry.copies)
+    return answer.Reminded(deadline="by-hand", due_at=entry.due_at, note=entry.note, copies=entry.copies)
 
 
 def _recomputed(after: Incident, entry: entries.Recomputed) -> Fact | None:
@@ -75,6 +80,7 @@ _TELLERS: Mapping[type, Callable[[Incident, Any], Fact | None]] = MappingProxyTy
     {
         entries.CaseOpened: _explanation,
         entries.CaseRejected: _explanation,
+        entries.CaseAccepted: _accepted,
         entries.Resolved: _confirmation,
         entries.Reminded: _reminded,
         entries.Escalated: _reminded,

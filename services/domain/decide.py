@@ -14,7 +14,7 @@ from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import ACTIONS, DECISIONS, RESPONSES
-from services.domain import department_acts, street_acts, supervision_acts, unseen
+from services.domain import department_acts, street_acts, supervising, supervision_acts, unseen
 from services.domain.clocks import UNSEEN, Due, fire, fire_until, overdue_of_others
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, Waiting
@@ -134,8 +134,9 @@ def _noticed(state: Incident | None, said: Said, fact: action.BreachesListed, co
     """Pass a notice of breaches on to the history; it is no incident and has no state."""
     unit = configuration.directory.units.get(fact.notice.unit)
     head: dict[str, Any] = {"version": 1, "cause": said.cause, "who": said.who, "by": fact.by}
-    if unit is None:
-        reason = f"there is no unit {fact.notice.unit} in the directory"
+    wrong = supervising.wrong_with(fact.notice, said.at)
+    if unit is None or wrong:
+        reason = wrong or f"there is no unit {fact.notice.unit} in the directory"
         return Decision(state, [entries.ActRefused(act=fact.type, reason=reason, **head)])
     department = unit.code if unit.level in {"department", "section"} else None
     return Decision(state, [entries.BreachesListed(notice=fact.notice, department=department, **head)])

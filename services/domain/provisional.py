@@ -3,7 +3,7 @@
 Source: states.md, beside this file (clocks 1 and 7).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -128,10 +128,15 @@ def _certain(
             yield owed, name, due_at, calendar
 
 
+def calendars(configuration: Configuration) -> Sequence[Calendar]:
+    """Return every calendar there is, each once."""
+    return list({each.name: each for each in (configuration.calendar, *configuration.calendars.values())}.values())
+
+
 def running_out(configuration: Configuration, now: datetime) -> list[Problem]:
     """Return a warning for each calendar that runs out within 60 days, or has; empty when none does."""
     found = []
-    for calendar in {each.name: each for each in (configuration.calendar, *configuration.calendars.values())}.values():
+    for calendar in calendars(configuration):
         end = calendar.certain_before
         if end is not None and end - now <= ALARM_BEFORE:
             when = f"in {(end - now).days} days" if end > now else "already"

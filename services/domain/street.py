@@ -122,6 +122,13 @@ def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
                 yield _given(entry.report, entry.community, after, "settled", after.answer)
 
 
+def hear_notice(key: UUID, entry: entries.BreachesListed, configuration: Configuration) -> Iterator[Said]:
+    """Yield a notice of breaches on the stream of the community it was given to; of all others nothing is said."""
+    unit = configuration.directory.units.get(entry.notice.unit)
+    if unit and unit.level == "community":
+        yield ANSWERS.named(unit.code), key, answer.BreachesListed(notice=entry.notice)
+
+
 def _everyone(state: Incident) -> Iterator[tuple[UUID, str]]:
     yield state.id, state.community
     for repeat in state.repeats:

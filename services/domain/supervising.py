@@ -6,11 +6,16 @@ to. It goes on whatever becomes of the incident, and the incident does not close
 Source: states.md, beside this file.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from schemas import action
 from schemas import incident as entries
 from schemas.escalation import Copy
+from schemas.event import isoformat
+from schemas.notice import Notice
+from services.domain.clocks import next_owed_at
 from services.domain.incident import Case, Incident
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -20,16 +25,15 @@ ACTS = (action.CaseOpened, action.CaseAccepted, action.CaseRejected)
 
 
 def remind(story: Story, fact: action.Reminded) -> Verdict:
-    """Remind a department that owes, the street, or whom a case asks; copies go to whoever holds the posts named.
+    """Remind whoever owes, the street where nobody is named; copies go to whoever holds the posts named.
 
     A case goes on whatever becomes of the incident, and so do reminders of it.
     """
     state = story.now_is
     reminded = fact.department or state.street
-    owed, case = state.obligations.get(reminded), state.cases.get(reminded)
-    owes = not state.ended and (fact.department is None or (owed is not None and owed.open))
-    if not owes and (case is None or case.status != "asked"):
-        return Refusal(f"the incident is {state.status}" if state.ended else f"{reminded} owes nothing here")
+    due_at = next_owed_at(state, reminded)
+    if due_at is None or reminded not in _parties(state):
+        return Refusal(f"the incident is {state.status}" if state.ended else f"{reminded} owes nothing here now")
     directory = story.configuration.directory
     named = [
         (each, READS_COPIES) if each in directory.units else (reminded, each) for each in dict.fromkeys(fact.copies)
@@ -38,8 +42,43 @@ def remind(story: Story, fact: action.Reminded) -> Verdict:
     for each in copies:
         if each.holder is None:
             return Refusal(f"nobody holds the post {each.post} for {each.unit}: name a post, or a unit's code")
-    whom = {"department": fact.department} if owes else {"case": reminded}
-    story.tell(entries.RemindedByHand, **whom, note=fact.note, copies=copies)
+    whom = _addressed(state, reminded)
+    story.tell(entries.RemindedByHand, **whom, due_at=due_at, note=fact.note, copies=copies)
+    return None
+
+
+def _parties(state: Incident) -> set[str]:
+    """Return the units that have a part in an incident."""
+    return {state.street, state.community, *state.obligations}
+
+
+def _addressed(state: Incident, unit: str) -> Mapping[str, str]:
+    """Return how a reminder names whom it is for; nobody is named where it is the street."""
+    if next_owed_at(state, unit, of_cases=False) is None:
+        return {"case": unit}
+    if unit == state.street:
+        return {}
+    return {"community": unit} if unit == state.community else {"department": unit}
+
+
+def wrong_with(notice: Notice, at: datetime) -> str | None:
+    """Return what can't be true of a notice that is given at an instant (UTC), as far as it shows by itself, or None.
+
+    Whether there are such incidents, and whether they broke these promises, no single history could tell.
+    """
+    if notice.ends <= notice.begins:
+        return f"from {isoformat(notice.begins)} to {isoformat(notice.ends)} is no time at all"
+    for each in notice.breaches:
+        if not notice.begins <= each.due_at < notice.ends:
+            return f"the deadline {each.deadline} of {each.incident} is not in the period of the notice"
+        if each.due_at > at:
+            return f"the deadline {each.deadline} of {each.incident} is still to come"
+    still_open = sum(each.ended_at is None for each in notice.breaches)
+    if (
+        notice.total != len(notice.breaches) + (notice.unlisted or 0)
+        or not still_open <= notice.still_open <= notice.total
+    ):
+        return "it counts other breaches than it lists"
     return None
 
 
@@ -49,7 +88,10 @@ def decide(story: Story, fact: Any) -> Verdict:
     case = state.cases.get(fact.unit)
     if isinstance(fact, action.CaseOpened):
         return _open(story, state, case, fact)
-    if case is None or case.status != "explained":
+    if case and case.status == "asked" and isinstance(fact, action.CaseAccepted):
+        if not fact.note:
+            return Refusal(f"{fact.unit} has not explained itself yet: say in a note why it need not any more")
+    elif case is None or case.status != "explained":
         return Refusal(f"{fact.unit} has given no explanation that waits for a judgement")
     if isinstance(fact, action.CaseRejected):
         deadlines = story.deadlines(fact.unit, explain=story.configuration.street.explain)
@@ -61,9 +103,9 @@ def decide(story: Story, fact: Any) -> Verdict:
 
 
 def _open(story: Story, state: Incident, case: Case | None, fact: action.CaseOpened) -> Verdict:
-    if state.status in {"closed", "attached"}:
-        return Refusal(f"the incident is {state.status}")
-    if fact.unit not in {state.street, state.community, *state.obligations}:
+    if state.status == "attached":
+        return Refusal(f"the incident is attached to {state.attached_to}: open the case there")
+    if fact.unit not in _parties(state):
         return Refusal(f"{fact.unit} has no part in the incident")
     if case and case.open:
         return Refusal(f"a case against {fact.unit} is open already")

@@ -7,17 +7,19 @@ database's own users are not told apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, MetaData, Table, Text, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Identity, Index, MetaData, Table, Text, Uuid, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 ANONYMOUS = "anonymous"
 MOST_OF_NAME = 200
+MOST_SHOWN = 1_000
+"""How many incidents one row names; a list with more, which only a command shows as a whole, has several rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,10 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the trail: somebody read (`via` and `address` say how), or acted (`by` says as whom); `at` is UTC."""
+    """One line of the trail: somebody read (`via` and `address` say how), or acted (`by` says as whom); `at` is UTC.
+
+    `incident` is whose history it is about; of a list, `shown` are the incidents that it showed.
+    """
 
     at: datetime
     did: Literal["read", "acted"]
@@ -41,6 +46,7 @@ class Step:
     address: str
     what: str
     incident: UUID | None
+    shown: Sequence[UUID] = ()
 
 
 def make_readings(metadata: MetaData) -> Table:
@@ -55,7 +61,10 @@ def make_readings(metadata: MetaData) -> Table:
         Column("address", Text, nullable=False),
         Column("what", Text, nullable=False),
         Column("incident", Uuid),
+        # What a list showed, as far as this row has room.
+        Column("shown", ARRAY(Uuid)),
     )
+    Index("reading_shown", table.c.shown, postgresql_using="gin")
     Index("reading_incident", table.c.incident, table.c.at)
     Index("reading_who", table.c.who, table.c.at)
     return table
@@ -74,32 +83,40 @@ def of_list(name: str, asked: Mapping[str, str]) -> str:
 
 
 _WRITE = text(
-    "INSERT INTO ledger.reading (at, who, via, address, what, incident) "
-    "VALUES (:at, :who, :via, :address, :what, :incident)"
+    "INSERT INTO ledger.reading (at, who, via, address, what, incident, shown) "
+    "VALUES (:at, :who, :via, :address, :what, :incident, CAST(:shown AS uuid[]))"
 )
 
 
-async def record(engine: AsyncEngine, by: Reader, what: str, incident: UUID | None, at: datetime) -> None:
+async def record(
+    engine: AsyncEngine, by: Reader, what: str, incident: UUID | None, at: datetime, shown: Iterable[UUID] = ()
+) -> None:
     """Write down what somebody is about to be shown, at an instant of the house's clock (UTC).
+
+    `shown` are the incidents of a list, each named once, in its order.
 
     Raises:
         SQLAlchemyError, OSError: it could not be written, so it must not be shown.
 
     """
     row = {"at": at, "who": by.who, "via": by.via, "address": by.address, "what": what, "incident": incident}
+    named = list(dict.fromkeys(shown))
+    parts = [named[start : start + MOST_SHOWN] for start in range(0, len(named), MOST_SHOWN)]
     async with engine.begin() as connection:
-        await connection.execute(_WRITE, row)
+        await connection.execute(_WRITE, [{**row, "shown": part} for part in parts or (None,)])
 
 
-# Each half by its own index.
-_OF_INCIDENT = (
-    "SELECT * FROM (SELECT at, 'read' AS did, who, '' AS by, via, address, what, incident, 1 AS kind, id AS number "
-    "FROM ledger.reading WHERE incident = :incident "
-    "UNION ALL SELECT at, 'acted', who, by, '', '', type, incident, 0, version "
-    "FROM ledger.entry WHERE incident = :incident) AS step"
+_READ = (
+    "SELECT at, 'read' AS did, who, '' AS by, via, address, what, incident, "
+    "coalesce(shown, '{}') AS shown, 1 AS kind, id AS number "
+    "FROM ledger.reading"
 )
-_OF_READER = (
-    "SELECT at, 'read' AS did, who, '' AS by, via, address, what, incident, 1 AS kind, id AS number FROM ledger.reading"
+# Each part by its own index; a row that names an incident in both ways is one.
+_OF_INCIDENT = (
+    f"SELECT * FROM ({_READ} WHERE incident = :incident "  # noqa: S608 - our own names
+    f"UNION ALL {_READ} WHERE shown @> ARRAY[CAST(:incident AS uuid)] AND incident IS DISTINCT FROM :incident "
+    "UNION ALL SELECT at, 'acted', who, by, '', '', type, incident, '{}', 0, version "
+    "FROM ledger.entry WHERE incident = :incident) AS step"
 )
 
 
@@ -108,13 +125,18 @@ async def trail(
 ) -> Sequence[Step]:
     """Return the last steps of a trail, in order of time, at most `limit`.
 
-    Of an incident, these are all who read it and all who acted, by name or by whoever `who` is; without one, everything
-    that `who` (or anybody) has read. At one instant, what was done comes before who read it.
+    Of an incident, these are all who read it, by itself or in a list, and all who acted, by name or by whoever `who`
+    is; without one, everything that `who` (or anybody) has read. At one instant, what was done comes before who read
+    it.
     """
+    statement, values = trail_of(incident, who, limit)
+    rows = await connection.execute(text(statement), values)
+    return [Step(*row[:9]) for row in rows][::-1]
+
+
+def trail_of(incident: UUID | None, who: str | None, limit: int) -> tuple[str, dict[str, Any]]:
+    """Return the statement that asks for a trail, with its values."""
     condition = "WHERE who = :who" if who else ""
-    source = _OF_INCIDENT if incident else _OF_READER
-    rows = await connection.execute(
-        text(f"{source} {condition} ORDER BY at DESC, kind DESC, number DESC LIMIT :limit"),
-        {"limit": limit} | ({"incident": incident} if incident else {}) | ({"who": who} if who else {}),
-    )
-    return [Step(*row[:8]) for row in rows][::-1]
+    source = _OF_INCIDENT if incident else _READ
+    values = {"limit": limit} | ({"incident": incident} if incident else {}) | ({"who": who} if who else {})
+    return f"{source} {condition} ORDER BY at DESC, kind DESC, number DESC LIMIT :limit", values

@@ -6,7 +6,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from enum import StrEnum
@@ -183,6 +183,18 @@ def notices(
 
 
 @app.command()
+def cases(
+    *,
+    unit: Annotated[str | None, typer.Option("--unit", help="Only those against this unit.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """List the supervision cases (督办) that are open: what nobody has explained first, then what is to be judged."""
+    _run(lambda settings: _cases(settings, unit, limit, everything=everything, as_json=as_json))
+
+
+@app.command()
 def rebuild() -> None:
     """Make the ledger again from the first entry of incident.journal; a running ledger waits a moment and goes on."""
     _run(_rebuild)
@@ -238,13 +250,13 @@ async def _summary(settings: Settings, *, as_json: bool, as_csv: bool) -> None:
 async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
 
-    from services.ledger.lists import Item, Overdue  # noqa: PLC0415 - as above
+    from services.ledger.lists import Item, Overdue, shown  # noqa: PLC0415 - as above
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
     from services.ledger.tables import items_table, overdue_table  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
-    await _noted(settings, f"list {name.value}")
     found = await _asked(settings, lambda engine: _lines(engine, name))
+    await _noted(settings, f"list {name.value}", shown=shown(found))
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
     elif as_csv:
@@ -265,11 +277,11 @@ async def _list(settings: Settings, name: Name, *, as_json: bool, as_csv: bool) 
 async def _lines(engine: AsyncEngine, name: Name) -> Sequence[Item] | Sequence[Overdue]:
     from services.ledger.asking import MOST, Asked  # noqa: PLC0415 - `--help` is quick without it
     from services.ledger.lists import every  # noqa: PLC0415 - as above
+    from services.ledger.queries import snapshot  # noqa: PLC0415 - as above
     from services.runtime.clock import open_clock  # noqa: PLC0415 - as above
 
     clock = await open_clock(engine)
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
+    async with snapshot(engine) as connection:
         return await every(connection, Asked(name.value, limit=MOST), clock.now())
 
 
@@ -312,8 +324,8 @@ async def _one(settings: Settings, prefix: str) -> UUID:
     return found[0]
 
 
-async def _noted(settings: Settings, what: str, incident: UUID | None = None) -> None:
-    """Write down what this command's user is about to be shown."""
+async def _noted(settings: Settings, what: str, incident: UUID | None = None, shown: Iterable[UUID] = ()) -> None:
+    """Write down what this command's user is about to be shown, of a list each incident."""
     from getpass import getuser  # noqa: PLC0415 - `--help` is quick without it
     from socket import gethostname  # noqa: PLC0415 - as above
 
@@ -324,7 +336,7 @@ async def _noted(settings: Settings, what: str, incident: UUID | None = None) ->
     by = reader(LedgerSettings().reader or getuser(), "command", gethostname())
 
     async def write(engine: AsyncEngine) -> None:
-        await record(engine, by, what, incident, (await open_clock(engine)).now())
+        await record(engine, by, what, incident, (await open_clock(engine)).now(), shown)
 
     await _asked(settings, write)
 
@@ -336,6 +348,7 @@ async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, a
     from services.ledger.audit import of_list  # noqa: PLC0415 - as above
     from services.ledger.broken import Promise, every, read  # noqa: PLC0415 - as above
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.queries import snapshot  # noqa: PLC0415 - as above
     from services.ledger.tables import broken_table  # noqa: PLC0415 - as above
     from services.runtime.clock import open_clock  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
@@ -348,12 +361,11 @@ async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, a
 
     async def look(engine: AsyncEngine) -> list[Promise]:
         now = (await open_clock(engine)).now()
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with snapshot(engine) as connection:
             return await every(connection, question, now)
 
-    await _noted(settings, of_list("broken", asked))
     found = await _asked(settings, look)
+    await _noted(settings, of_list("broken", asked), shown=[each.incident for each in found])
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
     elif as_csv:
@@ -376,12 +388,36 @@ async def _notices(settings: Settings, unit: str | None, limit: int, *, as_json:
         async with engine.connect() as connection:
             return await listed(connection, unit, limit)
 
-    await _noted(settings, f"list notices unit={unit}" if unit else "list notices")
     found = await _asked(settings, look)
+    told = [UUID(breach["incident"]) for each in found for breach in each.breaches]
+    await _noted(settings, f"list notices unit={unit}" if unit else "list notices", shown=told)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
     else:
         Console(width=width()).print(notices_table(found, names_of(settings)))
+
+
+async def _cases(settings: Settings, unit: str | None, limit: int, *, everything: bool, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
+
+    from services.ledger.audit import of_list  # noqa: PLC0415 - as above
+    from services.ledger.cases import Supervised  # noqa: PLC0415 - as above
+    from services.ledger.cases import cases as listed  # noqa: PLC0415 - as above
+    from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.tables import cases_table  # noqa: PLC0415 - as above
+    from services.runtime.terminal import width  # noqa: PLC0415 - as above
+
+    async def look(engine: AsyncEngine) -> list[Supervised]:
+        async with engine.connect() as connection:
+            return await listed(connection, unit=unit, everything=everything, limit=limit)
+
+    found = await _asked(settings, look)
+    what = of_list("cases", {"unit": unit or "", "all": "yes" if everything else ""})
+    await _noted(settings, what, shown=[each.incident for each in found])
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
+    else:
+        Console(width=width()).print(cases_table(found, names_of(settings)))
 
 
 async def _audit(settings: Settings, incident: str | None, who: str | None, limit: int, *, as_json: bool) -> None:
@@ -418,12 +454,12 @@ async def _rates(settings: Settings, asked: Mapping[str, str], form: Format, out
     from services.ledger.settings import LedgerSettings  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
+    configuration = load_or_stop(settings)
     try:
         question = rates.read(asked)
+        answer = await _asked(settings, lambda engine: rates.ask(engine, question, configuration))
     except Misasked as error:
         _stop(str(error), BAD_INPUT)
-    configuration = load_or_stop(settings)
-    answer = await _asked(settings, lambda engine: rates.ask(engine, question, configuration))
     data = sheets.as_data(answer, named(configuration), LedgerSettings().small_below)
     if form is Format.table:
         Console(width=width()).print(rates_table(data))
@@ -439,13 +475,14 @@ async def _rounds(settings: Settings, inspection: str | None, level: int | None,
 
     from services.ledger import rounds  # noqa: PLC0415 - as above
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
+    from services.ledger.queries import snapshot  # noqa: PLC0415 - as above
     from services.ledger.round_tables import findings_table, levels_table, rounds_table  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
     names = names_of(settings)
 
     async def look(engine: AsyncEngine) -> tuple[Sequence[Any], Any]:
-        async with engine.connect() as connection:
+        async with snapshot(engine) as connection:
             if inspection:
                 found = await rounds.matching(connection, inspection)
                 if len(found) != 1:
@@ -461,7 +498,7 @@ async def _rounds(settings: Settings, inspection: str | None, level: int | None,
 
     rows, table = await _asked(settings, look)
     what = f"round {inspection}" if inspection else f"list rounds level={level}" if level else "list rounds"
-    await _noted(settings, what)
+    await _noted(settings, what, shown=rounds.shown(rows) if inspection else ())
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in rows], ensure_ascii=False, default=_written))
     else:

@@ -84,6 +84,22 @@ def broken_of(state: Incident) -> list[tuple[Any, ...]]:
     ]
 
 
+def cases_of(state: Incident) -> list[tuple[Any, ...]]:
+    """Return the row of each supervision case, in the order of the table's columns."""
+    return [
+        (
+            each.unit,
+            _side(state, each.unit),
+            each.status,
+            each.turn,
+            each.opened_at,
+            min((clock.due_at for clock in each.clocks.values()), default=None),
+            bool(each.late),
+        )
+        for each in state.cases.values()
+    ]
+
+
 def _side(state: Incident, unit: str) -> str:
     """Return on whose side a unit stands; who has no part in the incident approves or judges for the district."""
     owed = state.obligations.get(unit)

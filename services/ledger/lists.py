@@ -7,7 +7,7 @@ page may hold fewer lines than were asked for, or none, and still have a next on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -87,6 +87,19 @@ class Page:
     items: Sequence[Item]
     overdue: Sequence[Overdue]
     next: Place | None
+
+    @property
+    def shown(self) -> Iterator[UUID]:
+        """The incidents it shows, in its order: each report's own, and the one it lives in."""
+        return shown((*self.items, *self.overdue))
+
+
+def shown(lines: Iterable[Item | Overdue]) -> Iterator[UUID]:
+    """Yield the incidents that lines show, some of them more than once."""
+    for each in lines:
+        yield each.id
+        if isinstance(each, Item) and each.incident:
+            yield each.incident
 
 
 @dataclass(frozen=True, slots=True)

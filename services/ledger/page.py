@@ -6,8 +6,7 @@ What came in reports is a stranger's text: it is sent as JSON, and the page only
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from starlette.routing import Route
 
 from services.ledger import audit, broken, queries
 from services.ledger.asking import LISTS, Misasked, cursor, read
+from services.ledger.fresh import Fresh
 from services.ledger.lists import Item, Overdue, page
 from services.ledger.names import Names
 from services.ledger.queries import Line
@@ -54,10 +54,6 @@ from services.runtime.clock import Clock
 from services.runtime.log import get
 
 HERE = Path(__file__).parent
-FRESH_S = 1.0
-"""How old an answer may be: however many look, the database is asked once a second whether anything has changed."""
-SHARE = 0.1
-"""How much of the room's time counting may take: a large ledger is counted less often."""
 LOOPBACK = {"127.0.0.1", "::1"}
 HEADERS = {
     "content-security-policy": (
@@ -86,9 +82,7 @@ class Ledger:
         self.lost: int | None = None
         self.trouble = "not looked yet"
         self._one_at_a_time = asyncio.Lock()
-        self._fresh_until = 0.0
-        self._of: object = None
-        self._last: Summary | None = None
+        self._glance = Fresh[Summary](engine)
 
     @property
     def names(self) -> Names:
@@ -98,24 +92,16 @@ class Ledger:
     async def glance(self) -> Summary:
         """Return the ledger as it is; what has not changed is not counted again."""
         async with self._one_at_a_time:
-            if self._last is None or time.monotonic() > self._fresh_until:
-                began = time.monotonic()
-                async with self.engine.connect() as connection:
-                    heard = await queries.stamp(connection)
-                names = self.names
-                of = (heard, self.lost, self.trouble, names, names.local(self.clock.now()))
-                if self._last is None or of != self._of:
-                    self._last = await glance(self.engine, self.clock, names, self.lost, self.trouble)
-                took = time.monotonic() - began
-                self._of, self._fresh_until = of, time.monotonic() + max(FRESH_S, took / SHARE)
-            return self._last
+            names = self.names
+            of = (self.lost, self.trouble, names, names.local(self.clock.now()))
+            return await self._glance.get(of, lambda: glance(self.engine, self.clock, names, self.lost, self.trouble))
 
-    async def show(self, request: Request, what: str, incident: UUID | None = None) -> None:
-        """Write down what whoever asks is about to be shown; what can't be written down is not shown."""
+    async def show(self, request: Request, what: str, incident: UUID | None = None, shown: Iterable[UUID] = ()) -> None:
+        """Write down what whoever asks is about to be shown, of a list each incident; else it is not shown."""
         who = _named(request.headers.get(self._reader_header)) if self._reader_header else None
         address = request.client.host if request.client else ""
         by = audit.reader(who, "page", address)
-        await audit.record(self.engine, by, what, incident, self.clock.now())
+        await audit.record(self.engine, by, what, incident, self.clock.now(), shown)
 
 
 def _named(header: str | None) -> str | None:
@@ -222,9 +208,9 @@ def _list(ledger: Ledger) -> Answer:
             asked = read(name, request.query_params)
         except Misasked as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        await ledger.show(request, audit.of_list(name, request.query_params))
-        async with ledger.engine.connect() as connection:
+        async with queries.snapshot(ledger.engine) as connection:
             found = await page(connection, asked, ledger.clock.now())
+        await ledger.show(request, audit.of_list(name, request.query_params), shown=found.shown)
         rows = [
             *(_item(each, ledger.names) for each in found.items),
             *(_overdue(each, ledger.names) for each in found.overdue),
@@ -240,9 +226,10 @@ def _broken(ledger: Ledger) -> Answer:
             asked = broken.read(request.query_params, ledger.names.zone)
         except Misasked as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        await ledger.show(request, audit.of_list("broken", request.query_params))
-        async with ledger.engine.connect() as connection:
+        async with queries.snapshot(ledger.engine) as connection:
             found = await broken.page(connection, asked, ledger.clock.now())
+        shown = [each.incident for each in found.promises]
+        await ledger.show(request, audit.of_list("broken", request.query_params), shown=shown)
         rows = [_promise(each, ledger.names) for each in found.promises]
         return JSONResponse({"rows": rows, "next": cursor(found.next) if found.next else None})
 

@@ -16,6 +16,7 @@ from services.domain.configuration import Configuration
 from services.domain.rates import MEDIAN, NINETIETH, Rates, Share, Span
 from services.domain.working_time import Calendar
 from services.ledger.asking import Misasked
+from services.ledger.queries import snapshot
 
 By = Literal["department", "section", "community", "category", "month"]
 BYS: tuple[By, ...] = get_args(By)
@@ -29,6 +30,8 @@ COLUMN_OF: Final[Mapping[By, str]] = {
 }
 WORK_MEMORY = "64MB"
 """Times are put in order in memory, a million of them too."""
+MOST_GROUPS = 10_000
+"""How many groups are counted at once: nobody reads more, and a workbook of them takes seconds."""
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _DAY = timedelta(days=1)
 
@@ -62,6 +65,13 @@ class Answer:
     question: Question
     groups: Sequence[Group]
     total: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """There are more groups than `MOST_GROUPS`, and nothing is said of any."""
+
+    question: Question
 
 
 def read(parameters: Mapping[str, str]) -> Question:
@@ -170,14 +180,44 @@ def _all_openings(configuration: Configuration, first: datetime, last: datetime)
 
 
 async def ask(engine: AsyncEngine, question: Question, configuration: Configuration) -> Answer:
+    """Count the rates as they are now.
+
+    Raises:
+        Misasked: there are more groups than anybody reads.
+
+    """
+    return judged(await count(engine, question, configuration))
+
+
+async def count(engine: AsyncEngine, question: Question, configuration: Configuration) -> Answer | TooMany:
     """Count the rates as they are now, all of them from one snapshot of the database."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        return await rates(connection, question, configuration)
+    async with snapshot(engine) as connection:
+        return await counted(connection, question, configuration)
+
+
+def judged(found: Answer | TooMany) -> Answer:
+    """Return the answer; a `Misasked` that says how to ask for less where there is none."""
+    if isinstance(found, TooMany):
+        by = ", ".join(found.question.by)
+        raise Misasked(
+            f"there are more than {MOST_GROUPS} groups by {by}: ask for one month (or from and to) at a time, "
+            "or by fewer things at once"
+        )
+    return found
 
 
 async def rates(connection: AsyncConnection, question: Question, configuration: Configuration) -> Answer:
-    """Count the rates; the connection is in a transaction that sees one state of the tables."""
+    """Count the rates; the connection is in a transaction that sees one state of the tables.
+
+    Raises:
+        Misasked: there are more groups than anybody reads.
+
+    """
+    return judged(await counted(connection, question, configuration))
+
+
+async def counted(connection: AsyncConnection, question: Question, configuration: Configuration) -> Answer | TooMany:
+    """Do the same, with what can't be answered as a value."""
     await connection.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY}'"))
     counting = _Counting(question, calendar_of(configuration, "").zone)
     times = (await connection.execute(*counting.reach())).one()
@@ -229,13 +269,17 @@ class _Counting:
         return text(
             f"SELECT {selected} FROM (SELECT {', '.join([*grouped, *_FLAGS, *times])} "  # noqa: S608 - our own names
             f"FROM ledger.appraisal WHERE {' AND '.join(self._conditions)}) AS item "
-            f"GROUP BY GROUPING SETS ({'(' + ', '.join(columns) + '), ' if columns else ''}())"
+            f"GROUP BY GROUPING SETS ({'(' + ', '.join(columns) + '), ' if columns else ''}()) "
+            # With all of them together, one group more than are shown.
+            f"LIMIT {MOST_GROUPS + 2}"
         ), values
 
-    def answer(self, rows: Sequence[Any]) -> Answer:
+    def answer(self, rows: Sequence[Any]) -> Answer | TooMany:
         """Return what the rows say."""
         many = len(self._question.by)
         groups = [Group(tuple(row[:many]), _rates(row[many + 1 :])) for row in rows if not row[many]]
+        if len(groups) > MOST_GROUPS:
+            return TooMany(self._question)
         (total,) = [_rates(row[many + 1 :]) for row in rows if row[many]]
         return Answer(self._question, sorted(groups, key=lambda each: each.codes), total)
 

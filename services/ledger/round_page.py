@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.ledger import rounds
+from services.ledger.fresh import Fresh
 from services.ledger.names import Names
-from services.ledger.rounds import Finding, Round
+from services.ledger.queries import snapshot
+from services.ledger.rounds import Finding, Level, Round
 from services.ledger.words import FINDINGS, KINDS, PURPOSES, both, plain
 
 if TYPE_CHECKING:
@@ -21,11 +24,17 @@ if TYPE_CHECKING:
 def round_answers(ledger: Ledger) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
     """Return what answers each path; whoever is shown something is written down."""
     engine = ledger.engine
+    # All rounds there ever were are counted for it.
+    kept, one_at_a_time = Fresh[list[Level]](engine), asyncio.Lock()
+
+    async def count() -> list[Level]:
+        async with engine.connect() as connection:
+            return await rounds.by_level(connection)
 
     async def by_level(request: Request) -> Response:
         await ledger.show(request, "list rounds")
-        async with engine.connect() as connection:
-            found = await rounds.by_level(connection)
+        async with one_at_a_time:
+            found = await kept.get(None, count)
         return JSONResponse({"rows": [asdict(each) for each in found]})
 
     async def of_level(request: Request) -> Response:
@@ -38,9 +47,9 @@ def round_answers(ledger: Ledger) -> Mapping[str, Callable[[Request], Awaitable[
         return JSONResponse({"rows": [_round(each, ledger.names) for each in found]})
 
     async def of_round(request: Request) -> Response:
-        await ledger.show(request, f"round {request.path_params['id']}")
-        async with engine.connect() as connection:
+        async with snapshot(engine) as connection:
             found = await rounds.findings(connection, request.path_params["id"])
+        await ledger.show(request, f"round {request.path_params['id']}", shown=rounds.shown(found or ()))
         if found is None:
             return JSONResponse({"error": "没有这次排查 there is no such round"}, status_code=404)
         return JSONResponse({"rows": [_finding(each) for each in found]})

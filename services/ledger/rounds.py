@@ -3,22 +3,24 @@
 1. What a round found are the reports it names, and those that name the round by a link.
 2. Of these is rectified what is confirmed, answered or closed, with an owner, and refused what the street didn't take
    on; all else is open. A repeat has the fate of the incident it lives in (see fates.py).
-3. Of what is rectified is re-inspected what held when a later round looked again, and failing what did not; the last
-   round that looked counts.
+3. Of what is rectified is re-inspected what held when a later round looked again, and failing what did not. A look
+   counts where the history of the incident has taken it, at whichever of its reports, and only when it was made after
+   the work that stands was resolved; the last one counts, and of one round what did not hold.
+4. A level counts a report once, however many of its rounds have found it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, Index, MetaData, Table, Uuid, text
+from sqlalchemy import Boolean, Column, MetaData, Table, Uuid, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.incident import Inspected
+from schemas.incident import Entry, Inspected, Reinspected
 from services.domain.figures import SETTLED
 from services.domain.incident import Incident
 from services.ledger.queries import between
@@ -47,13 +49,21 @@ class Rounds:
             Column("report", Uuid, primary_key=True),
             Column("holds", Boolean, nullable=False),
         )
-        Index("recheck_report", self.rechecks.c.report)
+        self.reinspections = Table(
+            "reinspection",
+            metadata,
+            Column("incident", Uuid, primary_key=True),
+            Column("inspection", Uuid, primary_key=True),
+            Column("report", Uuid, primary_key=True),
+            Column("holds", Boolean, nullable=False),
+        )
         # The round names the report, or the report the round, or each the other.
         self._find = Insertion(self.findings, "ON CONFLICT (inspection, report) DO NOTHING")
         self._recheck = Insertion(self.rechecks, "ON CONFLICT (inspection, report) DO NOTHING")
+        self._reinspect = Insertion(self.reinspections, "ON CONFLICT (incident, inspection, report) DO NOTHING")
 
     async def write(self, connection: AsyncConnection, walked: Sequence[tuple[UUID, Inspected]]) -> None:
-        """Write what rounds have found and looked at again, each given with its id."""
+        """Write what rounds say they have found and looked at again, each given with its id."""
         await self._find.write(
             connection, _once((key, report) for key, entry in walked for report in entry.round.found)
         )
@@ -62,6 +72,13 @@ class Rounds:
             (key, each.report): each.holds for key, entry in reversed(walked) for each in entry.round.rechecks[::-1]
         }
         await self._recheck.write(connection, [(*both, holds) for both, holds in again.items()])
+
+    async def write_taken(self, connection: AsyncConnection, told: Iterable[tuple[UUID, Entry]]) -> None:
+        """Write which looks histories have taken, of entries each given with its incident's id."""
+        rows = [
+            (key, entry.inspection, entry.report, entry.holds) for key, entry in told if isinstance(entry, Reinspected)
+        ]
+        await self._reinspect.write(connection, rows)
 
     async def write_linked(self, connection: AsyncConnection, opened: Iterable[Incident]) -> None:
         """Write which rounds gave rise to reports that were just opened, as the reports say."""
@@ -112,10 +129,12 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One report that a round found or looked at again (`rechecked`: whether it held then), and what became of it.
+    """One report that a round found or looked at again, and what became of it.
+
+    `rechecked` is whether it held then, as the round says, whether or not the report's history has taken it.
 
     `kind`, `description` and `status` are None where the ledger has not heard of the report yet; `home` is the incident
-    it lives in; `holds` is what the last round found that looked again.
+    it lives in; `holds` is what the last round found whose look counts (rule 3).
     """
 
     report: UUID
@@ -138,19 +157,21 @@ traced AS (
             ELSE 'open' END AS fate
     FROM named
     LEFT JOIN ledger.fate ON fate.id = named.report
+    LEFT JOIN ledger.appraisal AS done ON done.incident = fate.home AND done.department = ''
     LEFT JOIN LATERAL (
-        SELECT recheck.holds FROM ledger.recheck JOIN ledger.inspection ON inspection.id = recheck.inspection
-        WHERE recheck.report IN (named.report, fate.home)
-        ORDER BY inspection.inspected_at DESC, inspection.id DESC LIMIT 1
+        SELECT looked.holds
+        FROM ledger.reinspection AS looked JOIN ledger.inspection ON inspection.id = looked.inspection
+        WHERE looked.incident = fate.home AND inspection.inspected_at >= done.resolved_at
+        ORDER BY inspection.inspected_at DESC, inspection.id DESC, looked.holds LIMIT 1
     ) AS last ON true
 )"""  # noqa: S608 - our own names
 _COUNTS = """
-    count(traced.report) AS found,
-    count(*) FILTER (WHERE traced.fate = 'rectified') AS rectified,
-    count(*) FILTER (WHERE traced.fate = 'rectified' AND traced.holds) AS reinspected,
-    count(*) FILTER (WHERE traced.fate = 'rectified' AND NOT traced.holds) AS failing,
-    count(*) FILTER (WHERE traced.fate = 'refused') AS refused,
-    count(*) FILTER (WHERE traced.fate = 'open') AS open"""
+    count(DISTINCT traced.report) AS found,
+    count(DISTINCT traced.report) FILTER (WHERE traced.fate = 'rectified') AS rectified,
+    count(DISTINCT traced.report) FILTER (WHERE traced.fate = 'rectified' AND traced.holds) AS reinspected,
+    count(DISTINCT traced.report) FILTER (WHERE traced.fate = 'rectified' AND NOT traced.holds) AS failing,
+    count(DISTINCT traced.report) FILTER (WHERE traced.fate = 'refused') AS refused,
+    count(DISTINCT traced.report) FILTER (WHERE traced.fate = 'open') AS open"""
 _FOUND = "named AS (SELECT inspection, report, true AS found, CAST(NULL AS boolean) AS rechecked FROM ledger.finding)"
 _BY_LEVEL = text(
     f"WITH {_FOUND}, {_TRACED} "  # noqa: S608 - our own names
@@ -198,6 +219,14 @@ async def findings(connection: AsyncConnection, inspection: UUID) -> list[Findin
         return None
     rows = await connection.execute(_OF_ROUND, {"id": inspection})
     return [Finding(**row) for row in rows.mappings()]
+
+
+def shown(found: Iterable[Finding]) -> Iterator[UUID]:
+    """Yield the incidents that findings show: each report's own, and the one it lives in."""
+    for each in found:
+        yield each.report
+        if each.home:
+            yield each.home
 
 
 async def matching(connection: AsyncConnection, prefix: str) -> Sequence[UUID]:

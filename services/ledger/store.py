@@ -36,6 +36,7 @@ from services.ledger.appraisals import Appraisals
 from services.ledger.audit import make_readings
 from services.ledger.derived import (
     broken_of,
+    cases_of,
     due_at_of,
     late_of,
     lead_of,
@@ -280,6 +281,22 @@ class Store:
             broken_of,
             inserting,
         )
+        self.cases = Child(
+            Table(
+                "supervised",
+                metadata,
+                Column("incident", Uuid, primary_key=True),
+                Column("unit", Text, primary_key=True),
+                Column("side", Text, nullable=False),
+                Column("status", Text, nullable=False),
+                Column("turn", Integer, nullable=False),
+                Column("opened_at", _TIME, nullable=False),
+                Column("due_at", _TIME),
+                Column("late", Boolean, nullable=False),
+            ),
+            cases_of,
+            inserting,
+        )
         self.rounds = Rounds(metadata)
         self.fates = Fates(metadata)
         self.wordings = Wordings(metadata, inserting)
@@ -295,6 +312,7 @@ class Store:
             shown = [*others, "department", "name", "unit"]
             Index(f"clock_{name}", clock[name], clock.taken, clock.due_at, clock.incident, postgresql_include=shown)
         broken = self.broken.table.c
+        Index("supervised_order", self.cases.table.c.status, self.cases.table.c.due_at)
         Index("notice_unit", self.notices.c.unit, self.notices.c.at)
         order = (broken.open, broken.due_at, broken.incident, broken.since, broken.name)
         Index("broken_order", *order)
@@ -314,8 +332,10 @@ class Store:
             self.repeats.table,
             self.appraisals.table,
             self.broken.table,
+            self.cases.table,
             self.rounds.findings,
             self.rounds.rechecks,
+            self.rounds.reinspections,
             self.fates.table,
             self.wordings.table,
         )
@@ -364,7 +384,7 @@ class Store:
             return
         await self.incidents.save(connection, {key: (shard, book.state) for key, (shard, book) in folded.items()})
         changes = {key: (book.known, book.state) for key, (_, book) in folded.items()}
-        for child in (self.obligations, self.clocks, self.repeats, self.broken):
+        for child in (self.obligations, self.clocks, self.repeats, self.broken, self.cases):
             await child.write(connection, changes)
         await self.appraisals.write(connection, changes)
         opened = [after for before, after in changes.values() if before is None or before.report is None]
@@ -388,6 +408,8 @@ class Store:
             for told in book.fresh
         ]
         await self._insert_entries.write(connection, rows)
+        taken = ((book.state.id, told.entry) for book in books for told in book.fresh)
+        await self.rounds.write_taken(connection, taken)
 
     async def _write_walked(self, connection: AsyncConnection, books: Sequence[Book]) -> None:
         rows = [

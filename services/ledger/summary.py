@@ -91,8 +91,7 @@ async def _lost(engine: AsyncEngine, settings: Settings, names: Names) -> tuple[
 async def glance(engine: AsyncEngine, clock: Clock, names: Names, lost: int | None, trouble: str = "") -> Summary:
     """Return the ledger as it is now; all of it from one snapshot of the database."""
     now = clock.now()
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
+    async with queries.snapshot(engine) as connection:
         return await _taken(connection, now, sample=clock.sample, names=names, lost=lost, trouble=trouble)
 
 

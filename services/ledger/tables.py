@@ -11,6 +11,7 @@ from rich.text import Text
 
 from services.ledger.audit import Step
 from services.ledger.broken import Promise
+from services.ledger.cases import Supervised
 from services.ledger.lists import Item, Overdue
 from services.ledger.names import Names
 from services.ledger.notices import Notice
@@ -170,8 +171,29 @@ def notices_table(notices: Sequence[Notice], names: Names) -> Table:
     for each in notices:
         period = f"{names.local(each.begins)[:10]} – {names.local(each.ends - timedelta(days=1))[:10]}"
         numbers = (str(each.total), str(each.still_open))
+        unlisted = each.total - len(each.breaches)
+        days = period.replace(" – ", " to=")
+        more = f"另有 {unlisted} 件未列 not listed: whistle ledger broken unit={each.unit} from={days}"
+        told = "\n".join(filter(None, (plain(each.note), more if unlisted else "")))
+        table.add_row(names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(told))
+    return table
+
+
+def cases_table(cases: Sequence[Supervised], names: Names) -> Table:
+    """Return supervision cases as a table, in the order they are listed in."""
+    title = f"督办 supervision cases: {len(cases)}"
+    headings = ("状态 status", "期限 due", "单位 unit", "#次 turn", "立案 opened", "事件 incident", "事项 what")
+    table = _table(title, *headings)
+    for each in cases:
+        due = names.local(each.due_at) if each.due_at else "—"
         table.add_row(
-            names.local(each.at), Text(plain(names.unit(each.unit))), period, *numbers, Text(plain(each.note))
+            Text(both(CASES, each.status)),
+            Text(f"{due}{' 逾期 late' if each.late else ''}", style="red" if each.late and each.due_at else ""),
+            Text(plain(names.unit(each.unit))),
+            str(each.turn),
+            names.local(each.opened_at),
+            Text(f"{each.incident} ({both(STATUSES, each.incident_status)})"),
+            Text(f"{category(each.category)} · {plain(each.description)[:MOST_OF_TEXT]}"),
         )
     return table
 
@@ -185,7 +207,9 @@ def trail_table(steps: Sequence[Step], names: Names, title: str) -> Table:
         who = names.speaker(each.who) if acted else each.who
         way = plain(each.by) if acted else f"{each.via} · {plain(each.address)}"
         did = Text("办 acted" if acted else "阅 read", style="bold" if acted else "")
-        incident = str(each.incident)[:13] if each.incident else "—"
+        # Of one incident's trail all that a list showed is told in its JSON.
+        listed = f"{len(each.shown)} 件 shown" if each.shown else "—"
+        incident = str(each.incident)[:13] if each.incident else listed
         table.add_row(Text(names.local(each.at)), Text(plain(who)), did, Text(what), Text(way), incident)
     return table
 

@@ -19,6 +19,7 @@ from services.local.postgres import EmbeddedPostgres
 from services.runtime import topics
 from services.runtime.database import connect, is_transient
 from services.runtime.migrations import upgrade
+from services.runtime.secret import NoKeyError, receipt_key
 from services.runtime.settings import HOUSE_FILE, Settings
 
 KAFKA = "WHISTLE_KAFKA__BOOTSTRAP_SERVERS"
@@ -74,10 +75,16 @@ def _tell(found: Servers) -> None:
 async def install(settings: Settings) -> AsyncEngine:
     """Bring tables and topics to what this version needs, and return a connected engine.
 
+    The key of the receipts is made too: the room that shows them makes none.
+
     Raises:
-        LocalError: the configuration is broken, or a server does not answer.
+        LocalError: the configuration is broken, no key can be made, or a server does not answer.
 
     """
+    try:
+        receipt_key(settings, make=True)
+    except NoKeyError as error:
+        raise LocalError(f"{error}.") from error
     try:
         directory = load(settings.config).directory
     except ConfigurationError as error:

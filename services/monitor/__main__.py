@@ -14,6 +14,7 @@ import uvicorn
 
 from services.monitor.app import Watch, make
 from services.monitor.broker import BrokerView
+from services.monitor.calendars import Calendars
 from services.monitor.settings import MonitorSettings
 from services.runtime.listening import listen
 from services.runtime.log import configure, get
@@ -37,7 +38,7 @@ class Server(uvicorn.Server):
 async def serve(settings: MonitorSettings, listening: socket.socket) -> None:
     """Serve until told to stop."""
     async with BrokerView(settings.kafka) as view:
-        app = make(Watch(view))
+        app = make(Watch(view), Calendars(settings.config))
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=CLOSE_LIMIT_S
         )

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.monitor.broker import BrokerView, NoAnswer
+from services.monitor.calendars import Calendars
 from services.monitor.lag import Snapshot, lags
 from services.monitor.metrics import exposition
 from services.runtime.log import get
@@ -53,11 +54,12 @@ class Watch:
             log.info("lag is known again")
 
 
-def make(watch: Watch) -> Starlette:
-    """Return the application over a watch."""
+def make(watch: Watch, calendars: Calendars) -> Starlette:
+    """Return the application over a watch, and over what tells until when calendars are confirmed."""
 
     async def metrics(_: Request) -> Response:
-        return Response(exposition(await watch.snapshot()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        found = exposition(await watch.snapshot(), await calendars.ends())
+        return Response(found, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     async def lag(_: Request) -> Response:
         snapshot = await watch.snapshot()

@@ -1,8 +1,9 @@
-"""What Prometheus is told: a collector that is made anew from each look at the broker."""
+"""What Prometheus is told: collectors that are made anew from each look at the broker and at the configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -40,10 +41,40 @@ class LagCollector(Collector):
         yield _of_topics(snapshot)
 
 
-def exposition(snapshot: Snapshot | None) -> bytes:
-    """Return the metrics of a snapshot in Prometheus' text format."""
+class CalendarCollector(Collector):
+    """Until when each calendar is confirmed, by name; with None, nobody knows: then there is no end, not a far one.
+
+    An instant and not the days that are left, so that whoever alarms takes the time from its own clock.
+    Source: https://prometheus.io/docs/practices/instrumentation/ (timestamps, not time since).
+    """
+
+    def __init__(self, ends: Mapping[str, datetime] | None) -> None:
+        self._ends = ends
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield each metric once, with its help and type."""
+        yield GaugeMetricFamily(
+            "whistle_calendars_known",
+            "1 if there is a configuration that can be used, else 0; while 0, nothing is known of any calendar.",
+            value=float(self._ends is not None),
+        )
+        if self._ends is None:
+            return
+        ends = GaugeMetricFamily(
+            "whistle_calendar_confirmed_until_timestamp_seconds",
+            "When a calendar runs out, in seconds since 1970: deadlines after that are provisional; missing if never.",
+            labels=["calendar"],
+        )
+        for name, end in sorted(self._ends.items()):
+            ends.add_metric([name], end.timestamp())
+        yield ends
+
+
+def exposition(snapshot: Snapshot | None, ends: Mapping[str, datetime] | None) -> bytes:
+    """Return the metrics of a snapshot, and of the calendars' ends, in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(LagCollector(snapshot))
+    registry.register(CalendarCollector(ends))
     return generate_latest(registry)
 
 

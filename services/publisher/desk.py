@@ -11,9 +11,19 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
-from schemas.answer import Asked, ConfirmationAsked, ExplanationAsked, Given, Recomputed, Reminded
+from schemas.answer import (
+    Asked,
+    BreachesListed,
+    ConfirmationAsked,
+    ExplanationAccepted,
+    ExplanationAsked,
+    Given,
+    Recomputed,
+    Reminded,
+)
 from schemas.event import Event, InvalidEventError, dump, explain, parse
 from schemas.inspection import Recorded
+from schemas.notice import Notice
 from schemas.report import Confirmed, Contacted, Explained, Rated, Replied, SentBack, Verified
 from schemas.topics import ANSWERS
 from services.configured import load_or_stop
@@ -185,6 +195,8 @@ def _line(event: Event, zone: tzinfo) -> str:
             attached = _attached(told)
         case ExplanationAsked():
             what, text = "explain", f"by {_until(told.due_at, zone, told.provisional)}: {told.reason}"
+        case ExplanationAccepted():
+            what, text = "accepted", f"your explanation: {told.note}" if told.note else "your explanation"
         case ConfirmationAsked():
             what, text = "confirm", f"by {_until(told.due_at, zone, told.provisional)}: {told.department}"
         case Recomputed():
@@ -192,6 +204,8 @@ def _line(event: Event, zone: tzinfo) -> str:
             what, text = "moved", f"by {local(told.due_at, zone)}: {named} ({told.reason})"
         case Reminded():
             what, text = "remind", f"by {local(told.due_at, zone)}: {_reminded(told)}"
+        case BreachesListed():
+            what, text = "notice", _noticed(told.notice)
         case _:
             raise TypeError(f"{told.type} does not belong on this topic")
     return f"{local(event.time, zone)}  {what:7}  {event.subject}{attached}  {_one_line(text)}"
@@ -208,6 +222,11 @@ def _attached(told: Given | Asked) -> str:
 def _reminded(told: Reminded) -> str:
     to = f"→ {told.holder or 'nobody'} ({told.post})" if told.post else ""
     return " ".join(filter(None, (told.deadline, told.department, to, told.note)))
+
+
+def _noticed(notice: Notice) -> str:
+    more = f" (not listed: {notice.unlisted}; {notice.list_all})" if notice.unlisted else ""
+    return f"{notice.total} broken, {notice.still_open} still open{more}  {notice.note}"
 
 
 def _one_line(text: str) -> str:

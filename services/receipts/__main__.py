@@ -29,8 +29,9 @@ def opened(settings: Settings, configuration: Configuration) -> Room:
     """Take the key and the port before anything else, the port once: a room that nobody can ask must not begin."""
     own = ReceiptsSettings()
     try:
-        key = receipt_key(settings, make=True)
+        key = receipt_key(settings)
     except NoKeyError as error:
+        # Under a key of its own, every receipt that was ever given would be an invention.
         sys.exit(f"{error}")
     return make(settings, configuration, key, _listening(own.receipts_host, own.receipts_port))
 

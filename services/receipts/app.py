@@ -24,7 +24,8 @@ def make(settings: Settings, configuration: Configuration, key: bytes, listening
         """Show receipts until cancelled, in the zone that the room's desk has at the time."""
         host, port = listening.getsockname()[:2]
         log.info("receipts are shown", page=f"http://{host}:{port}/receipts/…")
-        page = make_page(room.plumbing.engine, key, lambda: room.desk.zone)  # type: ignore[attr-defined]
+        plumbing = room.plumbing
+        page = make_page(plumbing.engine, key, lambda: room.desk.zone, plumbing.clock)  # type: ignore[attr-defined]
         await serve(page, listening, "the server of the receipts")
 
     return Room(

@@ -31,5 +31,21 @@ def show(
     run(show_receipt(Settings.load(), receipt, as_json=as_json))
 
 
+@app.command()
+def readings(
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="The report's whole id.")],
+    *,
+    community: Annotated[str, typer.Option("--as", metavar="COMMUNITY", help="The community that raised it.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the last ones.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="One array on one line.")] = False,
+) -> None:
+    """Print when somebody read the answer to a report with its receipt, and by which way."""
+    from services.receipts.desk import show_readings
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import run
+
+    run(show_readings(Settings.load(), report, community, limit, as_json=as_json))
+
+
 if __name__ == "__main__":
     app()

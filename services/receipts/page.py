@@ -2,6 +2,8 @@
 
 200 with everything the reporter was told, in order, also where that is nothing yet; 404 for whatever is no receipt, in
 the very same words whatever is wrong with it; 503 while the database is away. Nothing of the report itself is shown.
+Whoever reads a good receipt is written down first, by the report and never by the receipt; what is none opens nothing,
+and leaves nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from starlette.routing import Route
 from schemas.event import isoformat
 from services.domain.receipts import read_receipt
 from services.receipts import store
-from services.receipts.store import Told
+from services.receipts.store import Reading, Told
+from services.runtime.clock import Clock
 from services.runtime.database import is_transient
 from services.runtime.log import get
 from services.runtime.terminal import local
@@ -85,15 +88,16 @@ article { border-top: 1px solid #d9dfe4; padding: .5rem 0; } article p { margin:
 log = get(__name__)
 
 
-def make_page(engine: AsyncEngine, key: bytes, zone: Callable[[], tzinfo]) -> Starlette:
+def make_page(engine: AsyncEngine, key: bytes, zone: Callable[[], tzinfo], clock: Clock) -> Starlette:
     """Return the application; instants on the page are in the zone in use just then, and in UTC elsewhere."""
 
     async def receipt(request: Request) -> Response:
         found = read_receipt(key, request.path_params["receipt"])
         if found is None:
             return _answer(request, [], zone(), 404, NO_RECEIPT)
-        async with engine.connect() as connection:
-            told = await store.of_report(connection, *found)
+        # What can't be written down is not shown.
+        async with engine.begin() as connection:
+            told = await store.read(connection, Reading(clock.now(), "", "page", *found))
         return _answer(request, told, zone())
 
     async def health(_: Request) -> Response:

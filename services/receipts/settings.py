@@ -12,3 +12,4 @@ class ReceiptsSettings(Settings):
 
     receipts_host: str = "127.0.0.1"
     receipts_port: int = Field(default=8082, ge=1, le=65535)
+    reader: str = Field(default="", description="Who reads by commands; the system's user, if left out.")

@@ -1,13 +1,18 @@
-"""What the room remembers: what the reporter of each report was told."""
+"""What the room remembers: what the reporter of each report was told, and when somebody has read it.
+
+A trigger of the migrations keeps readings from being changed or deleted, whoever asks. They name the report and not its
+receipt: nothing that is kept here opens anything.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, DateTime, Index, MetaData, Table, Text, Uuid, select
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Index, MetaData, Table, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +33,18 @@ told = Table(
     Column("provisional", Boolean),
 )
 Index("told_report", told.c.report, told.c.community)
+reading = Table(
+    "reading",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    # Empty on the page: whoever has the receipt, and nobody asks who that is.
+    Column("who", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("community", Text, nullable=False),
+    Column("report", Uuid, nullable=False),
+)
+Index("reading_report", reading.c.report, reading.c.community, reading.c.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,17 @@ class Told:
     provisional: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Somebody with its receipt has read what was told of a report, at an instant (UTC); `who` only by a command."""
+
+    at: datetime
+    who: str
+    via: Literal["page", "command"]
+    community: str
+    report: UUID
+
+
 async def save(connection: AsyncConnection, page: Sequence[Told]) -> None:
     """Write what was told; what is there already stays as it is."""
     if page:
@@ -59,3 +87,21 @@ async def of_report(connection: AsyncConnection, community: str, report: UUID) -
         select(told).where(told.c.report == report, told.c.community == community).order_by(told.c.at, told.c.id)
     )
     return [Told(**row) for row in rows.mappings()]
+
+
+async def read(connection: AsyncConnection, by: Reading) -> list[Told]:
+    """Write down who is about to read, and return what there is to read; to be shown once the transaction stands."""
+    await connection.execute(insert(reading), asdict(by))
+    return await of_report(connection, by.community, by.report)
+
+
+async def readings(connection: AsyncConnection, community: str, report: UUID, limit: int) -> list[Reading]:
+    """Return the last readings of a report's receipt, at most `limit`, in order of time."""
+    columns = [reading.c[each.name] for each in fields(Reading)]
+    rows = await connection.execute(
+        select(*columns)
+        .where(reading.c.report == report, reading.c.community == community)
+        .order_by(reading.c.at.desc(), reading.c.id.desc())
+        .limit(limit)
+    )
+    return [Reading(**row) for row in rows.mappings()][::-1]

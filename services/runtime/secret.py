@@ -33,10 +33,20 @@ def receipt_key(settings: Settings, *, make: bool = False) -> bytes:
             _make(path)
         return _judged(path.read_bytes().strip(), str(path))
     except OSError as error:
-        raise NoKeyError(
-            f"the key of the receipts {path} can't be {'made' if make else 'read'} ({error.strerror}): set "
-            "WHISTLE_RECEIPT_KEY_FILE or WHISTLE_RECEIPT_KEY to that of the community's publisher"
-        ) from error
+        raise NoKeyError(_told(path, error, make=make)) from error
+
+
+def _told(path: Path, error: OSError, *, make: bool) -> str:
+    if make:
+        return (
+            f"the key of the receipts {path} can't be made ({error.strerror}): set WHISTLE_RECEIPT_KEY_FILE or "
+            "WHISTLE_RECEIPT_KEY to that of the community's publisher"
+        )
+    return (
+        f"the key of the receipts {path} can't be read ({error.strerror}): the community's publisher makes it when it "
+        "first starts, as receipt.key in its WHISTLE_HOME; mount that file here, to be read only, and name it by "
+        "WHISTLE_RECEIPT_KEY_FILE, or set WHISTLE_RECEIPT_KEY to what is in it"
+    )
 
 
 def _judged(key: bytes, where: str) -> bytes:

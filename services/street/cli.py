@@ -39,6 +39,18 @@ def inbox(*, street: As, as_json: Json = False) -> None:
 
 
 @app.command()
+def notices(
+    *, street: As, limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 50, as_json: Json = False
+) -> None:
+    """List the notices of broken promises that the street was given (通报), the newest first."""
+    from services.runtime.settings import Settings
+    from services.runtime.terminal import run
+    from services.street.desk import show_notices
+
+    run(show_notices(Settings.load(), street, limit, as_json=as_json))
+
+
+@app.command()
 def call(
     incident: Which,
     *,

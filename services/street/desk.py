@@ -59,6 +59,34 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
     Console(width=width()).print(table)
 
 
+async def show_notices(settings: Settings, street: str, limit: int, *, as_json: bool) -> None:
+    """Print the notices of breaches that the street was given, each with what it lists."""
+    zone = _known(settings, street).calendar.zone
+    engine = connect(settings.database, "street-notices")
+    async with engine.connect() as connection:
+        given = await store.notices_of(connection, street, limit)
+    await engine.dispose()
+    if as_json:
+        told = [
+            {"id": str(each.id), "at": isoformat(each.at), "by": each.by}
+            | each.notice.model_dump(mode="json", exclude_none=True)
+            for each in given
+        ]
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    if not given:
+        typer.echo("没有通报 no notice was given")
+    for each in given:
+        notice = each.notice
+        numbers = f"失信 broken {notice.total}，未履行 still open {notice.still_open}"
+        typer.echo(f"{local(each.at, zone)}  通报 notice by {plain(each.by)}: {numbers}  {plain(notice.note)}".rstrip())
+        for breach in notice.breaches:
+            ended = f"→ {local(breach.ended_at, zone)}" if breach.ended_at else "未履行 still open"
+            typer.echo(f"  {breach.incident}  {plain(breach.deadline)}  {local(breach.due_at, zone)}  {ended}")
+        if notice.unlisted:
+            typer.echo(f"  另有 {notice.unlisted} 件未列 not listed: {plain(notice.list_all or '')}")
+
+
 def _category(configuration: Configuration, report: Raised) -> str:
     problem = judge_category(configuration.routes, report.category)
     return f"{report.category} [yellow]({escape(problem)})[/]" if problem else report.category

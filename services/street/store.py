@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import DateTime, Index, MetaData, Text, cast, select
+from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid, cast, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.notice import Notice
 from services.domain.incident import Incident
 from services.domain.street import owes
 from services.runtime.journal import Journal
@@ -41,6 +46,56 @@ def make_states(metadata: MetaData) -> States[Incident]:
 
 incidents = make_states(metadata)
 Index("incident_inbox", incidents.table.c.street, incidents.table.c.owes_by)
+
+
+notices = Table(
+    "notice",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("street", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("by", Text, nullable=False),
+    # As it was given, as JSON.
+    Column("notice", Text, nullable=False),
+)
+Index("notice_street", notices.c.street, notices.c.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A notice of breaches (通报) that a street was given, when (UTC) and by whom."""
+
+    id: UUID
+    street: str
+    at: datetime
+    by: str
+    notice: Notice
+
+
+async def save_notices(connection: AsyncConnection, given: Sequence[Noticed]) -> None:
+    """Write notices; one that is there already stays as it is."""
+    if given:
+        # Not by `asdict`, which would take the notice apart.
+        rows = [
+            {"id": each.id, "street": each.street, "at": each.at, "by": each.by, "notice": _written(each.notice)}
+            for each in given
+        ]
+        await connection.execute(insert(notices).on_conflict_do_nothing(), rows)
+
+
+async def notices_of(connection: AsyncConnection, street: str, limit: int) -> list[Noticed]:
+    """Return the notices that a street was given, the newest first, at most `limit`."""
+    rows = await connection.execute(
+        select(notices)
+        .where(notices.c.street == street)
+        .order_by(notices.c.at.desc(), notices.c.id.desc())
+        .limit(limit)
+    )
+    return [Noticed(row.id, row.street, row.at, row.by, Notice.model_validate_json(row.notice)) for row in rows]
+
+
+def _written(notice: Notice) -> str:
+    return notice.model_dump_json(exclude_none=True)
 
 
 async def inbox(connection: AsyncConnection, street: str) -> list[tuple[str, datetime, Incident]]:

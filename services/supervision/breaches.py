@@ -5,12 +5,13 @@ The list comes as the ledger's command writes it: rooms never look into each oth
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import typer
 from pydantic import Field, TypeAdapter, ValidationError
@@ -49,17 +50,24 @@ async def notify(settings: Settings, file: Path | None, first: str, last: str, n
         stop(f"{explain(error)}: give the list as `whistle ledger broken --json` writes it.", BAD_INPUT)
     except ValueError as error:
         stop(f"{error}.", BAD_INPUT)
-    strangers = [each.notice.unit for each in facts if each.notice.unit not in configuration.directory.units]
-    if strangers:
-        stop(f"There is no unit {strangers[0]} in the directory.", BAD_INPUT)
     if not facts:
         typer.echo(f"Nothing was broken from {first} to {last}, so nobody is given a notice.")
         return
+    known = [each for each in facts if each.notice.unit in configuration.directory.units]
+    for each in facts:
+        if each not in known:
+            left_out = f"its {each.notice.total} broken promises are in no notice"
+            typer.echo(f"There is no unit {each.notice.unit} in the directory: {left_out}.", err=True)
+    if not known:
+        stop("Nobody on the list is in the directory, so nobody is given a notice.", BAD_INPUT)
     async with Supervision(settings) as speaker:
-        for fact in facts:
-            event = await speaker.notify(fact)
-            broken = f"{fact.notice.total} broken, {fact.notice.still_open} still open"
-            typer.echo(f"{fact.notice.unit}: {broken}; the notice {event.subject} is said.")
+        for fact in known:
+            event = await speaker.notify(fact, notice=identity(fact.notice))
+            notice = fact.notice
+            broken = f"{notice.total} broken, {notice.still_open} still open"
+            if notice.unlisted:
+                broken += f" ({notice.unlisted} of them are not listed: `{notice.list_all}` shows all)"
+            typer.echo(f"{notice.unit}: {broken}; the notice {event.subject} is said.")
     typer.echo("`whistle ledger notices` shows them.")
 
 
@@ -82,18 +90,30 @@ def notices(listed: Sequence[Listed], begins: datetime, ends: datetime, note: st
         if not begins <= each.due_at < ends:
             raise ValueError(f"the deadline {each.deadline} of {each.incident} is not in the period: ask for it alone")
         found.setdefault(each.unit, []).append(each)
-    return [
-        Notice(
-            unit=unit,
-            begins=begins,
-            ends=ends,
-            total=len(lines),
-            still_open=sum(each.ended_at is None for each in lines),
-            breaches=tuple(_breach(each) for each in lines[:MOST_LISTED]),
-            note=note,
-        )
-        for unit, lines in found.items()
-    ]
+    return [_notice(unit, lines, begins, ends, note) for unit, lines in found.items()]
+
+
+def _notice(unit: str, lines: Sequence[Listed], begins: datetime, ends: datetime, note: str) -> Notice:
+    unlisted = max(len(lines) - MOST_LISTED, 0)
+    days = f"from={begins.date()} to={(ends - timedelta(days=1)).date()}"
+    return Notice(
+        unit=unit,
+        begins=begins,
+        ends=ends,
+        total=len(lines),
+        still_open=sum(each.ended_at is None for each in lines),
+        breaches=tuple(map(_breach, lines[:MOST_LISTED])),
+        unlisted=unlisted or None,
+        list_all=f"whistle ledger broken unit={unit} {days}" if unlisted else None,
+        note=note,
+    )
+
+
+def identity(notice: Notice) -> UUID:
+    """Return the id of a notice, which follows from the unit, the period and the lines: given again, it is the same."""
+    lines = sorted(each.model_dump_json() for each in notice.breaches)
+    about = [notice.unit, notice.begins.isoformat(), notice.ends.isoformat(), notice.total, *lines]
+    return uuid5(NAMESPACE_URL, json.dumps(about))
 
 
 def _breach(line: Listed) -> Breach:

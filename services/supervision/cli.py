@@ -34,15 +34,20 @@ def list_(
     incident: Annotated[
         str | None, typer.Option("--incident", help="Only this one's: its id, or how it begins.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest first.")] = 50,
+    untaken: Annotated[
+        bool | None,
+        typer.Option("--untaken/--taken", help="Only what nobody had taken on when it was told, or only the others."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 50,
+    after: Annotated[str | None, typer.Option("--after", metavar="ID", help="Go on after this line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One array on one line.")] = False,
 ) -> None:
-    """List who was told of which escalation: the newest, and of these what nobody has taken on first."""
+    """List who was told of which escalation: what nobody had taken on first, then the others, each the newest first."""
     from services.runtime.settings import Settings
     from services.runtime.terminal import run
     from services.supervision.desk import show
 
-    run(show(Settings.load(), incident, limit, as_json=as_json))
+    run(show(Settings.load(), incident, limit, as_json=as_json, untaken=untaken, after=after))
 
 
 @app.command()
@@ -51,7 +56,7 @@ def remind(
     *,
     department: Annotated[
         str | None,
-        typer.Option("--department", help="Whom, also any unit that a case asks; the street, if left out."),
+        typer.Option("--department", help="Whom: a department, or the community; the street, if left out."),
     ] = None,
     note: Annotated[str, typer.Option("--note")] = "",
     copy: Annotated[
@@ -80,10 +85,12 @@ def accept(
     incident: Which,
     *,
     unit: Unit,
-    note: Annotated[str, typer.Option("--note")] = "",
+    note: Annotated[
+        str, typer.Option("--note", help="What you say to it; needed where the unit has not explained itself.")
+    ] = "",
     by: By = "supervision-office",
 ) -> None:
-    """Accept a unit's explanation: its case is over (销号)."""
+    """Accept a unit's explanation, or want none any more: its case is over (销号)."""
     from schemas import action
 
     _say(incident, action.CaseAccepted, {"by": by, "unit": unit, "note": note})

@@ -20,14 +20,30 @@ from services.supervision import store
 from services.supervision.client import Supervision
 
 
-async def show(settings: Settings, incident: str | None, limit: int, *, as_json: bool) -> None:
-    """Print who was told, of escalations and by copies of reminders."""
+async def show(
+    settings: Settings,
+    incident: str | None,
+    limit: int,
+    *,
+    as_json: bool,
+    untaken: bool | None = None,
+    after: str | None = None,
+) -> None:
+    """Print who was told, of escalations and by copies of reminders, and how to go on where there are more."""
+    place = whole_id(after) if after else None
+    if after and place is None:
+        stop(f"{after} is no id of a line: give the whole id that the list before ended with.", BAD_INPUT)
     zone = load_or_stop(settings).calendar.zone
     asked = await _find(settings, incident) if incident else None
     engine = connect(settings.database, "supervision-list")
     async with engine.connect() as connection:
-        told = await store.latest(connection, limit, asked)
+        found = await store.page(connection, limit, incident=asked, untaken=untaken, after=place)
     await engine.dispose()
+    if found is None:
+        stop(f"Nobody was told {after}: give the id that the list before ended with.", BAD_INPUT)
+    told = found.tellings
+    if found.more:
+        typer.echo(f"There are more: go on with --after {told[-1].id}", err=True)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in told], ensure_ascii=False, default=str))
         return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,8 +36,12 @@ telling = Table(
     # What a copy of a reminder says; an escalation has none.
     Column("note", Text),
     Column("provisional", Boolean),
+    # What nobody had taken on when it was told is listed before everything else.
+    Column("untaken", Boolean, nullable=False),
 )
-Index("telling_at", telling.c.told_at)
+_ORDER = (telling.c.untaken, telling.c.told_at, telling.c.incident, telling.c.step, telling.c.id)
+Index("telling_order", *_ORDER)
+Index("telling_incident", telling.c.incident)
 
 ASKED = -1
 
@@ -74,25 +78,44 @@ class Telling:
 async def save(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:
     """Write tellings; one that is there already stays as it is."""
     if tellings:
-        rows = [asdict(each) for each in tellings]
+        rows = [asdict(each) | {"untaken": each.deadline in UNTAKEN} for each in tellings]
         await connection.execute(insert(telling).on_conflict_do_nothing(), rows)
 
 
-async def latest(connection: AsyncConnection, limit: int, incident: UUID | None = None) -> list[Telling]:
-    """Return the newest tellings, at most `limit`; of one incident, or of all.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some tellings, and whether others follow the last of them."""
 
-    What nobody has taken on comes first, then the newest.
+    tellings: Sequence[Telling]
+    more: bool
+
+
+async def page(
+    connection: AsyncConnection,
+    limit: int,
+    *,
+    incident: UUID | None = None,
+    untaken: bool | None = None,
+    after: UUID | None = None,
+) -> Page | None:
+    """Return tellings, at most `limit`: of one incident or of all, and from the one with the id `after` on.
+
+    Of all there ever were, what nobody had taken on comes first, then the newest; `untaken` asks for one of these parts
+    alone. None where there is no telling `after`.
     """
-    order = telling.c.told_at.desc(), telling.c.incident, telling.c.step.desc()
-    statement = select(telling).order_by(*order).limit(limit)
+    columns = [telling.c[each.name] for each in fields(Telling)]
+    statement = select(*columns).order_by(*(each.desc() for each in _ORDER)).limit(limit + 1)
     if incident:
         statement = statement.where(telling.c.incident == incident)
-    newest = statement.subquery()
-    taken = newest.c.deadline.not_in(sorted(UNTAKEN))
-    rows = await connection.execute(
-        select(newest).order_by(taken, newest.c.told_at.desc(), newest.c.incident, newest.c.step.desc())
-    )
-    return [Telling(**row) for row in rows.mappings()]
+    if untaken is not None:
+        statement = statement.where(telling.c.untaken == untaken)
+    if after:
+        place = (await connection.execute(select(*_ORDER).where(telling.c.id == after))).first()
+        if place is None:
+            return None
+        statement = statement.where(tuple_(*_ORDER) < tuple_(*place))
+    rows = (await connection.execute(statement)).mappings().all()
+    return Page([Telling(**row) for row in rows[:limit]], len(rows) > limit)
 
 
 async def find(connection: AsyncConnection, prefix: str) -> list[UUID]:

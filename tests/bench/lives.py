@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
 import psutil
 from uuid_utils.compat import uuid7
@@ -108,6 +109,8 @@ async def house(stand: Stage) -> AsyncIterator[House]:
         "WHISTLE_PUBLISHER__PORT": str(free_port(None)),
         "WHISTLE_RECEIPTS_PORT": str(free_port(None)),
         "WHISTLE_METRICS_PORT": str(free_port(None)),
+        # All begin at once, and the room that shows receipts makes no key.
+        "WHISTLE_RECEIPT_KEY": token_hex(),
     }
     async with AsyncExitStack() as stack:
         for name in ("street", "router"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +15,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas import dispatch
 from schemas.event import Event, Fact
+from schemas.notice import Breach, Notice
 from schemas.report import Place
 from schemas.topics import DISPATCHES
+from services.configured import load
 from services.department import store
+from services.department.client import Dispatch
+from services.department.desk import line_of, show_inbox, show_notices
 from services.department.handlers import DepartmentDesk
+from services.runtime import clock
 from services.runtime.batch import Bench
 from services.runtime.database import connect
 from services.runtime.inlet import Cause
-from services.runtime.settings import DatabaseSettings
+from services.runtime.settings import DatabaseSettings, Settings
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 INCIDENT = uuid.uuid4()
+CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 ACKNOWLEDGED = dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": AT})
 
 
@@ -183,3 +191,53 @@ async def test_a_case_brings_what_is_done_back_into_the_inbox(engine: AsyncEngin
     again = dispatch.Supervised(status="asked", turn=2, deadlines={"explain": AT}, reason="no reason")
     (item,) = await inbox(again, issued(round=2))
     assert (item.status, item.round, item.case) == ("dispatched", 2, again), "a new round ends no case"
+
+
+def listed(**changes: Any) -> dispatch.BreachesListed:
+    """A notice of what the water bureau broke in a week."""
+    late = Breach(
+        incident=INCIDENT, deadline="resolve", due_at=AT, post="section-head", ended_at=AT + timedelta(days=1)
+    )
+    still = Breach(incident=INCIDENT, deadline="acknowledge", due_at=AT)
+    known: dict[str, Any] = {
+        "unit": "water",
+        "begins": AT - timedelta(hours=17),
+        "ends": AT + timedelta(days=7, hours=-17),
+        "total": 12,
+        "still_open": 3,
+        "breaches": (late, still),
+        "unlisted": 10,
+        "list_all": "whistle ledger broken unit=water",
+        "note": "限三日内\x1b整改",
+    }
+    return dispatch.BreachesListed(notice=Notice(**(known | changes)))
+
+
+async def test_a_notice_is_kept_and_shown_with_what_was_broken(
+    engine: AsyncEngine, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Told twice it is there once, beside the inbox in a line and by its own command in full; the stream prints it."""
+    for _ in range(2):
+        bench = Bench(engine, store.journal, "/department")
+        await bench.handle(DepartmentDesk(), [heard("water", listed()), heard("gas", listed(unit="gas"))])
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA runtime"))
+        await connection.run_sync(clock.metadata.create_all)
+    settings = Settings(database=DatabaseSettings.model_validate({"url": database_url}), config=CONFIG)
+    head = "通报 notice 2026-03-02 – 2026-03-08: 12 broken, 3 still open · 限三日内�整改"
+    lines = [
+        f"    {INCIDENT}  resolve due 2026-03-02 17:00 · ended 2026-03-03 17:00 · told to section-head",
+        f"    {INCIDENT}  acknowledge due 2026-03-02 17:00 · still open",
+        "    and 10 more: `whistle ledger broken unit=water` shows all",
+    ]
+    await show_notices(settings, "water", 20, as_json=False)
+    assert capsys.readouterr().out.splitlines() == [f"2026-03-02 17:00  {INCIDENT}  {head}", *lines]
+    await show_inbox(settings, "water", everything=False, as_json=False)
+    assert f"2026-03-02 17:00  {head}" in capsys.readouterr().out
+    await show_notices(settings, "water", 20, as_json=True)
+    [told] = json.loads(capsys.readouterr().out)
+    assert (told["id"], told["unit"], told["total"], len(told["breaches"])) == (str(INCIDENT), "water", 12, 2)
+    await show_notices(settings, "fire", 20, as_json=False)
+    assert "fire was given no notice" in capsys.readouterr().out
+    said = Dispatch(uuid.uuid4(), INCIDENT, AT, listed())
+    assert line_of(said, load(CONFIG)).splitlines() == [f"2026-03-02 17:00  notice    {INCIDENT}  {head}", *lines]

@@ -18,6 +18,11 @@ ROOT = Path(__file__).parents[2]
 PATH = ROOT / "deploy" / "compose.yaml"
 SERVERS = {"kafka", "postgres"}
 ONE_SHOT = {"install"}
+BEFORE_ROOMS = {
+    "kafka": {"condition": "service_healthy"},
+    "postgres": {"condition": "service_healthy"},
+    "install": {"condition": "service_completed_successfully"},
+}
 Service = dict[str, Any]
 
 
@@ -54,13 +59,17 @@ def test_every_room_is_started_as_the_room_it_is_named_after(rooms: dict[str, Se
 
 def test_rooms_open_after_the_installation(rooms: dict[str, Service]) -> None:
     """A room waits for a healthy broker and database, and for tables and topics; it is started again when it ends."""
-    for each in rooms.values():
-        assert each["depends_on"] == {
-            "kafka": {"condition": "service_healthy"},
-            "postgres": {"condition": "service_healthy"},
-            "install": {"condition": "service_completed_successfully"},
-        }
+    for name, each in rooms.items():
+        makes_the_key = {"publisher": {"condition": "service_healthy"}} if name == "receipts" else {}
+        assert each["depends_on"] == BEFORE_ROOMS | makes_the_key
         assert each["restart"] == "unless-stopped"
+
+
+def test_the_key_of_the_receipts_is_made_in_one_place_and_read_in_another(rooms: dict[str, Service]) -> None:
+    """The room that shows receipts begins after the publisher, and can read what that has written, and not write."""
+    (written,), (read,) = rooms["publisher"]["volumes"], rooms["receipts"]["volumes"]
+    assert read == f"{written}:ro"
+    assert rooms["publisher"]["healthcheck"]["test"][0] == "CMD"
 
 
 def test_the_servers_are_asked_for_their_health(services: dict[str, Service]) -> None:

@@ -2,6 +2,7 @@
 
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -121,6 +122,25 @@ async def test_a_ledger_that_is_there_gets_its_rates(migrated: AsyncEngine) -> N
         newer = "SELECT count(*) FROM ledger.incident WHERE state LIKE '%resolved_at%'"
         assert not await connection.scalar(text(newer))
         await connection.run_sync(_fill, "0007_rates")
+    assert await books.everything() == before
+    await migrated.dispose()
+
+
+async def test_a_ledger_that_is_there_knows_which_looks_were_taken(migrated: AsyncEngine) -> None:
+    """What histories have told of re-inspections before there was a table of them is in it: the first word of each."""
+    looked = History("hazard", "gas")
+    for holds in (True, False):
+        fields: dict[str, Any] = {"community": "guangdu", "inspection": looked.id, "report": looked.id}
+        looked.street(decision.Reinspected(**fields, holds=holds))
+    books = Books(migrated, "")
+    async with migrated.begin() as connection:
+        await connection.execute(text("INSERT INTO ledger.shard (id) SELECT generate_series(0, 63)"))
+    await books.write(looked)
+    before = await books.everything()
+    assert before["reinspection"] == [(looked.id, looked.id, looked.id, True)]
+    async with migrated.begin() as connection:
+        await connection.execute(store.rounds.reinspections.delete())
+        await connection.run_sync(_fill, "0012_watching")
     assert await books.everything() == before
     await migrated.dispose()
 

@@ -41,6 +41,11 @@ def accept(unit: str) -> Act:
     return supervision(action.CaseAccepted(unit=unit))
 
 
+def end(unit: str) -> Act:
+    """Supervision wants no explanation any more, or is content, and says so."""
+    return supervision(action.CaseAccepted(unit=unit, note="opened by mistake"))
+
+
 def reject(unit: str) -> Act:
     """Supervision is not."""
     return supervision(action.CaseRejected(unit=unit, reason="that is no reason"))
@@ -75,12 +80,18 @@ CASES: Mapping[str, Callable[[str], Scene]] = {
     "asked again": lambda unit: scene(open_(unit), explained(unit), reject(unit)),
     "accepted": lambda unit: scene(open_(unit), explained(unit), accept(unit)),
 }
-ACTS: Mapping[str, Callable[[str], Act]] = {"open": open_, "explain": explained, "accept": accept, "reject": reject}
+ACTS: Mapping[str, Callable[[str], Act]] = {
+    "open": open_,
+    "explain": explained,
+    "accept": accept,
+    "end": end,
+    "reject": reject,
+}
 ROWS: Mapping[str, Mapping[str, str]] = {
     "none": {"open": "CaseOpened"},
-    "asked": {"explain": "Explained"},
-    "explained": {"accept": "CaseAccepted", "reject": "CaseRejected"},
-    "asked again": {"explain": "Explained"},
+    "asked": {"explain": "Explained", "end": "CaseAccepted"},
+    "explained": {"accept": "CaseAccepted", "end": "CaseAccepted", "reject": "CaseRejected"},
+    "asked again": {"explain": "Explained", "end": "CaseAccepted"},
     "accepted": {"open": "CaseOpened"},
 }
 # Each state's clock, and its turn.
@@ -210,7 +221,7 @@ def test_who_was_held_open_can_still_be_reopened() -> None:
 
 
 def test_a_case_goes_on_when_the_street_ends_the_incident() -> None:
-    """Refusing a matter, or attaching it, ends no case; but none is opened about what is closed or attached."""
+    """Refusing a matter, or attaching it, ends no case; but none is opened about what is attached."""
     for end in (decision.Refused(reason="no business of ours"), decision.Attached(to=OTHER)):
         found = Scene()
         found.street(opened())
@@ -223,6 +234,19 @@ def test_a_case_goes_on_when_the_street_ends_the_incident() -> None:
         assert found.next_due_at() is None
         refused = isinstance(end, decision.Refused)
         assert names(found.hear(*open_("east"))) == ["CaseOpened" if refused else "ActRefused"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_case_about_what_is_closed_leaves_it_closed(unit: str) -> None:
+    """Most of what was broken is of closed incidents: the case alone runs, climbs and is over, and nothing reopens."""
+    found = done()
+    assert names(found.pass_(7 * DAY))[-1:] == ["Closed"]
+    assert names(found.hear(*open_(unit))) == ["CaseOpened"]
+    assert found.now.status == "closed"
+    assert {each.case for each in found.pass_(20 * DAY) if isinstance(each, Escalated)} == {unit}
+    assert names(found.hear(*explained(unit))) == ["Explained"]
+    assert names(found.hear(*accept(unit))) == ["CaseAccepted"]
+    assert (found.now.status, found.next_due_at()) == ("closed", None)
 
 
 # --- who is told -----------------------------------------------------------------------------------------------------
@@ -350,15 +374,63 @@ def test_whoever_owes_nothing_but_an_explanation_is_reminded_of_it(unit: str) ->
     due_at = found.now.cases[unit].clocks["explain"].due_at
     copied = last(found, "supervision.escalations")
     assert isinstance(copied, escalation.Copied)
-    of_case = (None, None) if unit == "east" else (None, unit)
-    assert (told.department, told.case) == of_case
+    assert (told.department, told.case) == (None, unit)
     assert (copied.unit, copied.department, copied.due_at) == (unit, "water" if unit == "water" else None, due_at)
     if unit == "water":
         reminded = dispatch.Reminded(round=1, deadline="by-hand", due_at=due_at, note="today", copies=told.copies)
         assert last(found, "department.water.dispatches") == reminded
     found.hear(*explained(unit))
-    told_again = found.supervision(action.Reminded(department=named))
-    assert names(told_again) == ["RemindedByHand" if unit == "east" else "ActRefused"]
+    (refused,) = found.supervision(action.Reminded(department=named))
+    assert isinstance(refused, ActRefused)
+    assert refused.reason == f"{unit} owes nothing here now"
+
+
+def owing_elm() -> Scene:
+    """A section of the street has done its part, which the community has to look at."""
+    found = Scene()
+    found.street(opened())
+    found.street(decision.Called(kind="general", departments=("east-care",)))
+    found.department("east-care", response.Resolved(note="mended"))
+    return found.later(HOUR)
+
+
+def test_a_community_that_owes_is_reminded_by_hand() -> None:
+    """On its own stream, of what it owes itself, with copies as for everybody; once it has confirmed, no more."""
+    found = owing_elm()
+    due_at = found.owed("east-care").clocks["confirm"].due_at
+    (told,) = found.supervision(action.Reminded(department="elm", note="today", copies=("responsible-leader",)))
+    assert isinstance(told, RemindedByHand)
+    assert (told.community, told.department, told.case, told.due_at) == ("elm", None, None, due_at)
+    copied = last(found, "supervision.escalations")
+    assert isinstance(copied, escalation.Copied)
+    assert (copied.unit, copied.department, copied.due_at) == ("elm", None, due_at)
+    reminded = answer.Reminded(deadline="by-hand", due_at=due_at, note="today", copies=told.copies)
+    assert list(hear_history(found.now, told)) == [("community.elm.answers", INCIDENT, reminded)]
+    found.street(decision.Confirmed(department="east-care", community="elm"))
+    assert names(found.supervision(action.Reminded(department="elm"))) == ["ActRefused"]
+
+
+def test_nobody_is_reminded_of_what_others_owe() -> None:
+    """A department whose work waits for a judgement owes nothing, nor does anybody of what ends by itself."""
+    found = owing_elm()
+    assert names(found.supervision(action.Reminded(department="east-care"))) == ["ActRefused"]
+    (told,) = found.supervision(action.Reminded())
+    assert isinstance(told, RemindedByHand)
+    assert told.due_at == found.now.clocks["overall"].due_at
+    found = done()
+    assert set(found.now.clocks) == {"close"}
+    for unit in (None, "water", "elm", "hill"):
+        assert names(found.supervision(action.Reminded(department=unit))) == ["ActRefused"]
+
+
+def test_a_community_is_told_that_its_case_is_over() -> None:
+    """On its own stream, with what supervision says to it; a case of another unit's is none of its business."""
+    for unit, many in (("elm", 1), ("water", 0)):
+        found = scene(open_(unit), explained(unit))
+        (told,) = found.hear(*end(unit))
+        said = list(hear_history(found.now, told))
+        accepted = answer.ExplanationAccepted(turn=1, note="opened by mistake")
+        assert said == [("community.elm.answers", INCIDENT, accepted)] * many
 
 
 def test_a_case_is_reminded_of_although_its_incident_has_ended() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ledger.audit import ANONYMOUS, Reader, Step, of_list, reader, record, trail
+from services.ledger.audit import ANONYMOUS, MOST_SHOWN, Reader, Step, of_list, reader, record, trail, trail_of
 from services.ledger.names import named
 from services.ledger.page import Ledger, make_page
 from services.ledger.rates_page import Counted
@@ -19,7 +20,7 @@ from services.runtime.database import connect, transaction
 from services.runtime.migrations import upgrade
 from services.runtime.settings import DatabaseSettings
 from tests.ledger.conftest import Books
-from tests.ledger.scenes import CONFIGURATION, START, History
+from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, inspected
 
 WANG = Reader("王督查", "page", "10.0.0.7")
 HEADER = "x-reader"
@@ -66,6 +67,83 @@ async def test_the_page_says_who_reads_a_history_and_who_a_list(books: Books, lo
         ("a b", "page", "10.0.0.7", "list broken unit=gas limit=1"),
         (ANONYMOUS, "page", "10.0.0.7", "list broken unit=gas"),
     ]
+
+
+async def seen(books: Books) -> list[set[UUID]]:
+    """Return the incidents that each reading names, in order."""
+    async with books.engine.connect() as connection:
+        return [
+            set(each or ()) for each in await connection.scalars(text("SELECT shown FROM ledger.reading ORDER BY id"))
+        ]
+
+
+async def test_a_list_is_written_down_with_every_incident_it_showed(books: Books, look: httpx.AsyncClient) -> None:
+    """Of each page its own, a repeat with the incident it lives in; and an incident's trail shows who saw it listed."""
+    first, repeat, other = History(category="gas").called(), History(community="wudongqiao"), History(category="gas")
+    attached(repeat, first)
+    gas, unseen = History(category="gas").called().later(days=9), History(kind="dispute", community="wudongqiao")
+    await books.write(first, repeat, other, gas, unseen)
+    page = (await look.get("/api/lists/demands", params={"limit": "3"}, headers={HEADER: "clerk"})).json()
+    await look.get("/api/lists/demands", params={"limit": "3", "after": page["next"]}, headers={HEADER: "clerk"})
+    await look.get("/api/lists/overdue", params={"community": "guangdu"})
+    await look.get("/api/broken")
+    demands = [first.id, repeat.id, other.id, gas.id]
+    told = [UUID(each["id"]) for each in page["rows"]]
+    found = await seen(books)
+    assert len(told) == 3
+    assert found[0] == {*told, *([first.id] if repeat.id in told else [])}
+    assert found[0] | found[1] == set(demands)
+    assert found[2:] == [{first.id, other.id, gas.id}, {gas.id}]
+    assert [(each.who, each.what, each.incident) for each in await steps(books, gas) if each.did == "read"][-2:] == [
+        (ANONYMOUS, "list overdue community=guangdu", None),
+        (ANONYMOUS, "list broken", None),
+    ]
+    assert {each.did for each in await steps(books, unseen)} == {"acted"}
+    assert set(demands) == {seen for each in await steps(books, who="clerk") for seen in each.shown}
+
+
+async def test_a_round_is_written_down_with_what_it_found(books: Books, look: httpx.AsyncClient) -> None:
+    """Each report that a round found was seen by whoever looks at the round."""
+    hazard = History(kind="hazard", category="gas")
+    walked = inspected(found=[hazard.id])
+    await books.write(hazard)
+    await books.hear([cause(walked)])
+    assert (await look.get(f"/api/rounds/{walked.subject}")).is_success
+    assert await seen(books) == [{hazard.id}]
+
+
+async def test_a_list_of_any_length_is_written_down_whole(books: Books) -> None:
+    """In several rows, each of a bounded size, within one transaction; no incident twice."""
+    ids = [uuid4() for _ in range(2 * MOST_SHOWN + 1)]
+    await record(books.engine, WANG, "list demands", None, START, [*ids, *ids])
+    found = await steps(books, who="王督查")
+    assert [len(each.shown) for each in found] == [MOST_SHOWN, MOST_SHOWN, 1]
+    assert [seen for each in found for seen in each.shown] == ids
+
+
+async def test_who_saw_an_incident_listed_is_found_by_an_index(books: Books) -> None:
+    """However long the trail has grown, nobody reads all of it for one incident."""
+    wanted = uuid4()
+    async with transaction(books.engine) as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO ledger.reading (at, who, via, address, what, shown) "
+                "SELECT now(), 'x', 'page', '', 'list demands', ARRAY[gen_random_uuid(), gen_random_uuid()] "
+                "FROM generate_series(1, 20000)"
+            )
+        )
+    await record(books.engine, WANG, "list demands", None, START, [wanted])
+    async with books.engine.connect() as connection:
+        # As VACUUM does it now and then.
+        await connection.execute(text("SELECT gin_clean_pending_list('ledger.reading_shown')"))
+        await connection.execute(text("ANALYZE ledger.reading"))
+        statement, values = trail_of(wanted, None, 10)
+        plan = await connection.scalars(text(f"EXPLAIN {statement}"), values)
+        told = "\n".join(plan)
+        (step,) = await trail(connection, incident=wanted, limit=10)
+    assert step.shown == [wanted]
+    assert "reading_shown" in told
+    assert "Seq Scan on reading" not in told
 
 
 async def test_without_a_proxy_nobody_is_believed(books: Books) -> None:

@@ -11,8 +11,11 @@ from datetime import timedelta
 from typing import Any, get_args
 from uuid import UUID
 
+import httpx
 import pytest
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.util import await_only
 
 from schemas import decision
 from schemas.incident import Status
@@ -24,10 +27,14 @@ from services.ledger import lists, queries
 from services.ledger.asking import FILTERS, KIND_OF, LISTS, Asked, List, Misasked, cursor, read
 from services.ledger.derived import lead_of
 from services.ledger.lists import every, page
+from services.ledger.names import named
+from services.ledger.page import Ledger, make_page
+from services.ledger.rates_page import Counted
 from services.ledger.store import Book, store
+from services.runtime.clock import WallClock
 from services.runtime.database import transaction
 from tests.ledger.conftest import Books
-from tests.ledger.scenes import START, History
+from tests.ledger.scenes import CONFIGURATION, START, History
 
 KINDS: Sequence[Kind] = get_args(Kind)
 STATUSES: Sequence[Status] = get_args(Status)
@@ -323,3 +330,27 @@ def test_a_cursor_is_read_as_it_was_written(name: List) -> None:
     written = cursor(place)
     assert written.replace("-", "").replace("_", "").isalnum()
     assert read(name, {"after": written}).after == place
+
+
+async def test_a_page_is_of_one_state_of_the_ledger(books: Books) -> None:
+    """What is written between its two statements is in neither: a line and its incident are of the same instant."""
+    history = History(category="gas").called().later(days=9)
+    await books.write(history)
+    written: list[str] = []
+
+    def between(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM ledger.clock" in statement and not written:
+            written.append(statement)
+            await_only(emptied())
+
+    async def emptied() -> None:
+        async with transaction(books.engine) as other:
+            await other.execute(text("DELETE FROM ledger.incident"))
+
+    event.listen(books.engine.sync_engine, "after_cursor_execute", between)
+    ledger = Ledger(books.engine, WallClock(), lambda: named(CONFIGURATION))
+    app = make_page(ledger, Counted(books.engine, lambda: CONFIGURATION, 10), "127.0.0.1")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1") as client:
+        answer = await client.get("/api/lists/overdue")
+    assert written
+    assert {each["id"] for each in answer.json()["rows"]} == {str(history.id)}

@@ -1,16 +1,23 @@
 """A notice of breaches goes through the router to the ledger, and to the stream of the department it is about."""
 
+import io
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4, uuid5
 
+import pytest
+from rich.console import Console
+
 from schemas import action, dispatch
 from schemas.event import Event
-from schemas.incident import ActRefused, Entry
+from schemas.incident import ActRefused, BreachesListed, Entry
 from schemas.notice import Breach, Notice
 from services.domain.announce import messages
 from services.domain.decide import Said, decide_said
+from services.ledger.names import named
+from services.ledger.notices import Notice as Listed
 from services.ledger.notices import notices
+from services.ledger.tables import notices_table
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, cause, told
 
@@ -24,7 +31,7 @@ def notice(unit: str, **more: Any) -> Notice:
         Breach(incident=uuid4(), deadline="acknowledge", due_at=START, ended_at=START + MONTH),
     )
     known: dict[str, Any] = {"begins": START, "ends": START + MONTH, "total": 2, "still_open": 1, "note": "引以为戒"}
-    return Notice(unit=unit, breaches=breaches, **(known | more))
+    return Notice(unit=unit, **({"breaches": breaches} | known | more))
 
 
 def issued(about: Notice, days: int = 0) -> tuple[Event, Entry]:
@@ -38,7 +45,7 @@ def issued(about: Notice, days: int = 0) -> tuple[Event, Entry]:
 
 
 def test_a_department_sees_its_notice_on_its_stream() -> None:
-    """A section too; a street and a community find theirs in the ledger."""
+    """A section too; what a street and a community are given, the street hears in the history."""
     for unit, topics in (
         ("water", ["incident.journal", "department.water.dispatches"]),
         ("dongsheng-urban", ["incident.journal", "department.dongsheng-urban.dispatches"]),
@@ -51,11 +58,44 @@ def test_a_department_sees_its_notice_on_its_stream() -> None:
         assert [fact for _, fact in said[1:]] == [dispatch.BreachesListed(notice=about)] * (len(topics) - 1)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"ends": START}, "no time at all"),
+        ({"begins": START + timedelta(seconds=1)}, "is not in the period"),
+        ({"begins": START - MONTH, "ends": START}, "is not in the period"),
+        ({"total": 300}, "counts other breaches"),
+        ({"unlisted": 1}, "counts other breaches"),
+        ({"total": 1}, "counts other breaches"),
+        ({"still_open": 0}, "counts other breaches"),
+        ({"still_open": 3}, "counts other breaches"),
+        ({"breaches": (Breach(incident=uuid4(), deadline="resolve", due_at=START + MONTH / 2),)}, "still to come"),
+    ],
+    ids=str,
+)
+def test_a_notice_that_belies_itself_is_refused(wrong: dict[str, Any], why: str) -> None:
+    """Its period, its lines and its counts fit together, and nothing in it is still to come."""
+    assert isinstance(issued(notice("water", total=300, unlisted=298))[1], BreachesListed)
+    (_, entry) = issued(notice("water", **wrong))
+    assert isinstance(entry, ActRefused)
+    assert why in entry.reason
+
+
 def test_nobody_can_be_given_a_notice_who_is_not_there() -> None:
     """The refusal is in the journal, and names the unit."""
     (_, entry) = issued(notice("nobody"))
     assert isinstance(entry, ActRefused)
     assert "nobody" in entry.reason
+
+
+def test_a_notice_that_lists_not_all_says_so_in_the_table() -> None:
+    """With how many more there are, and the command that lists them."""
+    given = Listed(uuid4(), START, "office", "water", START, START + MONTH, 203, 1, "引以为戒", [{}] * 200)
+    console = Console(width=200, file=io.StringIO())
+    console.print(notices_table([given], named(CONFIGURATION)))
+    told = console.file.getvalue()  # type: ignore[attr-defined]  # it is the file that was given
+    assert "另有 3 件未列" in told
+    assert "whistle ledger broken unit=water from=2021-03-01 to=2021-03-31" in " ".join(told.split())
 
 
 async def test_the_ledger_keeps_notices_and_shows_the_newest_first(books: Books) -> None:

@@ -3,32 +3,46 @@
 import csv
 import io
 import random
+import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
+from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import httpx
 import openpyxl
 import pytest
+import typer
+from pydantic import SecretStr
 from rich.console import Console
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from schemas import decision, response
+from services.configured import load
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.domain.rates import Appraised, Rates, Share, Span, appraised, count
-from services.domain.working_time import Calendar, Hours
+from services.domain.working_time import Calendar
+from services.ledger import cli
 from services.ledger import rates as counting
 from services.ledger.asking import Misasked
 from services.ledger.names import Names
 from services.ledger.rates import BYS, Answer, By, Group, Question, rates, read
+from services.ledger.rates_page import FORMATS, Counted, rates_answer
 from services.ledger.rates_table import rates_table
 from services.ledger.sheets import SMALL, as_csv, as_data, as_xlsx, sheet
 from services.ledger.store import Book, store
 from services.runtime.database import transaction
+from services.runtime.settings import DatabaseSettings, Settings
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, History
 
@@ -36,9 +50,41 @@ COMMUNITIES = "guangdu", "wudongqiao"
 CATEGORIES = "river", "gas", "other"
 CALLED = "water", "gas", "transport", "dongsheng-urban"
 ZONE = ZoneInfo("Asia/Shanghai")
-EVENING = (Hours(time(18), time(23, 30)),)
+SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
 # Open in the evening, on every day of the week but one.
-OTHER = Calendar(ZONE, (EVENING,) * 6 + ((),), holidays=frozenset({date(2021, 3, 3), date(2021, 3, 4)}))
+EVENING = """
+  evening:
+    zone: Asia/Shanghai
+    office-hours:
+      monday: [18:00-23:30]
+      tuesday: [18:00-23:30]
+      wednesday: [18:00-23:30]
+      thursday: [18:00-23:30]
+      friday: [18:00-23:30]
+      saturday: [18:00-23:30]
+"""
+CLOSED = """calendar-days:
+  evening:
+    confirmed-until: 2022-12-31
+    days: [{day: 2021-03-03, through: 2021-03-04, office: closed, reason: 停电, announced-by: 区府办}]
+"""
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Configuration:
+    """What is shipped, where the gas company and the street, and so its sections, go by a calendar of their own."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    for name, old, new in (
+        ("calendar.yaml", "\n# What was announced", f"{EVENING}\n# What was announced"),
+        ("calendar.yaml", "calendar-days: {}\n", CLOSED),
+        ("directory.yaml", "  - code: gas\n", "  - code: gas\n    calendar: evening\n"),
+        ("directory.yaml", "  - code: dongsheng\n", "  - code: dongsheng\n    calendar: evening\n"),
+    ):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+    return load(folder)
 
 
 class UndoneError(Exception):
@@ -129,16 +175,10 @@ def questions() -> Iterator[Question]:
     yield Question((), until=date(2001, 1, 1))
 
 
-@pytest.mark.parametrize("several", [False, True], ids=["one calendar", "a calendar for some"])
-async def test_the_tables_count_what_is_counted_one_by_one(
-    books: Books, monkeypatch: pytest.MonkeyPatch, *, several: bool
-) -> None:
+@pytest.mark.parametrize("units", ["one calendar", "a calendar for some"])
+async def test_the_tables_count_what_is_counted_one_by_one(books: Books, several: Configuration, units: str) -> None:
     """Any lives, written state after state: SQL and Python give the same rates for every question."""
-
-    def calendar_of(_: Configuration, unit: str) -> Calendar:
-        return OTHER if several and unit in {"gas", "dongsheng-urban", "dongsheng"} else CONFIGURATION.calendar
-
-    monkeypatch.setattr(counting, "calendar_of", calendar_of)
+    configuration = CONFIGURATION if units == "one calendar" else several
     for seed in range(4):
         chance = random.Random(seed)
         states: dict[UUID, Incident] = {}
@@ -150,17 +190,34 @@ async def test_the_tables_count_what_is_counted_one_by_one(
                         await store.save(connection, {state.id: (0, Book(state, known=before))})
                         states[state.id] = state
                 items = [item for state in states.values() for item in appraised(state)]
-                await judge(connection, items, lambda unit: calendar_of(CONFIGURATION, unit))
+                await judge(connection, items, configuration)
                 raise UndoneError
 
 
-async def judge(
-    connection: AsyncConnection, items: Sequence[Appraised], calendar_of: Callable[[str], Calendar]
-) -> None:
+async def test_each_is_measured_by_its_own_office_hours(books: Books, several: Configuration) -> None:
+    """From Monday 10:00 to Wednesday 10:00 an office by day works 14 hours; by evening 11; a section as its street."""
+    history = History(category="gas").called("water", "gas", "dongsheng-urban").later(days=2).solved()
+    await books.write(history)
+    found = {}
+    async with transaction(books.engine) as connection:
+        for by in ("department", "section", "community"):
+            for group in (await rates(connection, Question((by,)), several)).groups:
+                found[group.codes[0]] = group.rates.handling.median
+    assert found == {
+        "water": timedelta(hours=14),
+        "gas": timedelta(hours=11),
+        "dongsheng-urban": timedelta(hours=11),
+        # The incident as a whole is the street's.
+        "guangdu": timedelta(hours=11),
+    }
+
+
+async def judge(connection: AsyncConnection, items: Sequence[Appraised], configuration: Configuration) -> None:
     """Compare everything, and see that there was something to compare."""
     for question in questions():
-        assert await rates(connection, question, CONFIGURATION) == expected(items, question, calendar_of)
-    total = count(items, calendar_of)
+        expectation = expected(items, question, configuration.calendar_of)
+        assert await rates(connection, question, configuration) == expectation
+    total = count(items, configuration.calendar_of)
     assert all(getattr(total, name).of > 10 for name in Rates.__dataclass_fields__)
 
 
@@ -271,3 +328,87 @@ def test_small_numbers_are_marked_in_every_form() -> None:
     assert "6/7 小" in told
     assert "1.5 / 8.0 h" in told
     assert "whistle" not in told
+
+
+# --- how much may be asked -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A bound that three incidents reach."""
+    monkeypatch.setattr(counting, "MOST_GROUPS", 2)
+    return 2
+
+
+async def test_more_groups_than_anybody_reads_are_refused_with_what_to_do(books: Books, few: int) -> None:
+    """As many as the bound are answered, and one more is a sentence that says how to ask for less."""
+    await books.write(History(category="gas").called("gas"), History(category="river").called("water"))
+    assert len((await counting.ask(books.engine, Question(("category",)), CONFIGURATION)).groups) == few
+    await books.write(History(category="other").called("water"))
+    with pytest.raises(Misasked, match="more than 2 groups by category: ask for one month") as caught:
+        await counting.ask(books.engine, Question(("category",)), CONFIGURATION)
+    assert "\n" not in str(caught.value)
+    assert (await counting.ask(books.engine, Question(), CONFIGURATION)).total.whistle == Share(3, 3)
+
+
+@pytest.mark.usefixtures("few")
+async def test_the_page_tells_who_asks_for_too_much_and_counts_it_once(books: Books) -> None:
+    """400 with the sentence, in every format; what was refused is not counted again while nothing is heard."""
+    await books.write(*(History(category=each).called("water") for each in CATEGORIES))
+    statements: list[str] = []
+    event.listen(
+        books.engine.sync_engine, "before_cursor_execute", lambda *told: statements.append(told[2]), named=False
+    )
+    async with looking(Counted(books.engine, lambda: CONFIGURATION, 10)) as page:
+        for form in FORMATS:
+            answer = await page.get("/api/rates", params={"by": "category", "format": form})
+            assert (answer.status_code, list(answer.json())) == (400, ["error"])
+            assert "more than 2 groups" in answer.json()["error"]
+    assert sum("GROUPING SETS" in each for each in statements) == 1
+
+
+@pytest.mark.usefixtures("few")
+async def test_the_command_tells_who_asks_for_too_much(books: Books) -> None:
+    """The same sentence on standard error, with status 2."""
+    await books.write(*(History(category=each).called("water") for each in CATEGORIES))
+    settings = Settings(database=DatabaseSettings(url=SecretStr(books.url)), config=SHIPPED)
+    with pytest.raises(typer.Exit) as stopped:
+        await cli._rates(settings, {"by": "category"}, cli.Format.csv, None)
+    assert stopped.value.exit_code == cli.BAD_INPUT
+
+
+class Told(Names):
+    """Names that know in which thread they were asked for one."""
+
+    asked_in: ClassVar[set[int]] = set()
+
+    def unit(self, code: str) -> str:
+        """Return the code."""
+        self.asked_in.add(threading.get_ident())
+        return code
+
+
+class Laid(Counted):
+    """The rates with such names."""
+
+    @property
+    def names(self) -> Names:
+        """The names."""
+        return Told()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_a_sheet_is_laid_out_beside_the_room(books: Books, form: str) -> None:
+    """Ten thousand groups take seconds, in which the room goes on with its records."""
+    await books.write(History().called("water").later(days=2).solved())
+    Told.asked_in.clear()
+    async with looking(Laid(books.engine, lambda: CONFIGURATION, 10)) as page:
+        assert (await page.get("/api/rates", params={"by": "department", "format": form})).is_success
+    assert Told.asked_in
+    assert threading.get_ident() not in Told.asked_in
+
+
+def looking(counted: Counted) -> httpx.AsyncClient:
+    """Somebody who asks for rates."""
+    app = Starlette(routes=[Route("/api/rates", rates_answer(counted))])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://page")

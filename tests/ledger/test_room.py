@@ -269,7 +269,9 @@ async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
     walk = inspected(found=[uuid4()])
     found = History("hazard", "gas", links=[Link(rel="inspection", href=f"urn:uuid:{walk.subject}")])
     histories = [*some(), found]
-    rounds = walk, inspected(again=[(found.id, True), (uuid4(), False)])
+    again = inspected(again=[(found.id, True), (uuid4(), False)])
+    found.street(decision.Reinspected(community="guangdu", inspection=again.subject, report=found.id, holds=True))
+    rounds = walk, again
     await house.tell(*(event for each in histories for event in each.events), *rounds)
     await rebuild(house.books.engine, house.kafka)
     late = [History().called("water") for _ in range(5)]
@@ -285,6 +287,7 @@ async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
     assert before["appraisal"]
     assert {row[1] for row in before["finding"] if row[0] == walk.subject} > {found.id}
     assert {row[1] for row in before["recheck"]} > {found.id}
+    assert (found.id, again.subject, found.id, True) in before["reinspection"]
     async with house.books.engine.begin() as connection:
         heard = await connection.scalar(text("SELECT count(*) FROM ledger.journal WHERE type <> 'rebuilt'"))
         await connection.execute(text("DELETE FROM ledger.entry WHERE version > 1"))
@@ -293,6 +296,7 @@ async def test_a_rebuild_makes_the_same_rows(house: House) -> None:
         await connection.execute(text("UPDATE ledger.appraisal SET late = NOT late"))
         await connection.execute(text("DELETE FROM ledger.finding"))
         await connection.execute(text("UPDATE ledger.recheck SET holds = NOT holds"))
+        await connection.execute(text("UPDATE ledger.reinspection SET holds = NOT holds"))
     made = await rebuild(house.books.engine, house.kafka)
     assert await house.books.everything() == before
     assert (made.incidents, made.entries) == (len(before["incident"]), len(before["entry"]))

@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from sqlalchemy import text
+import pytest
+from sqlalchemy import event, text
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from schemas import decision
+from schemas import decision, response
 from schemas.event import Event
+from schemas.incident import ActRefused
 from schemas.report import Link
 from services.ledger import rounds
 from services.ledger.derived import clocks_of
@@ -21,6 +23,7 @@ from services.ledger.round_page import round_answers
 from services.ledger.rounds import Finding, Level, Round
 from services.ledger.words import told
 from services.runtime.clock import WallClock
+from tests.journey.house import until
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, inspected
 
@@ -35,6 +38,28 @@ def walked(level: int = 2, **fields: Any) -> Event:
 def hazard(**fields: Any) -> History:
     """A hazard that the gas company answers for."""
     return History("hazard", "gas", **fields)
+
+
+def looked_at(matter: History, round_: Event, *, holds: bool, report: UUID | None = None, **fields: Any) -> Event:
+    """The street tells the router of a round's look at one report of an incident, and the round passes on."""
+    told: dict[str, Any] = {
+        "community": "guangdu",
+        "inspection": round_.subject,
+        "report": report or matter.id,
+        "holds": holds,
+    }
+    matter.street(decision.Reinspected(**(told | fields)))
+    return round_
+
+
+def resolved(matter: History) -> History:
+    """The gas company says it is done."""
+    return matter.department("gas", response.Resolved(note="修好了"))
+
+
+def accepted(matter: History) -> History:
+    """The street confirms what the gas company has done, and answers."""
+    return matter.street(decision.Confirmed()).answered()
 
 
 async def levels(books: Books) -> list[Level]:
@@ -55,12 +80,16 @@ async def test_rounds_are_counted_by_grid_level_with_what_became_of_what_they_fo
     """Found, rectified, held or not when looked at again, refused, still open; each of the four levels has a line."""
     done, held, failing, refused, waiting = (hazard() for _ in range(5))
     for each in (done, held, failing):
-        each.called().solved()
+        resolved(each.called())
     refused.street(decision.Refused(reason="不属实", proved="not-true"))
     unheard_of = uuid4()
     everything = [done.id, held.id, failing.id, refused.id, waiting.id, unheard_of]
     first, empty = walked(3, found=everything), walked(3)
     again = walked(1, again=[(held.id, True), (failing.id, False)], at=START + 2 * DAYS)
+    looked_at(held, again, holds=True)
+    looked_at(failing, again, holds=False)
+    for each in (done, held, failing):
+        accepted(each)
     await books.write(done, held, failing, refused, waiting)
     await books.hear([cause(each) for each in (first, empty, again)])
     assert await levels(books) == [
@@ -97,10 +126,11 @@ async def test_the_last_look_counts_and_a_repeat_has_the_fate_of_where_it_lives(
     """What failed and then held is re-inspected; a repeat is rectified and looked at again with its first."""
     first, repeat = hazard().called(), hazard(community="wudongqiao")
     attached(repeat, first)
-    first.solved().answered()
+    resolved(first)
     round_ = walked(found=[repeat.id])
-    fails = walked(again=[(first.id, False)], at=START + DAYS)
-    holds = walked(again=[(first.id, True)], at=START + 2 * DAYS)
+    fails = looked_at(first, walked(again=[(first.id, False)], at=START + DAYS), holds=False)
+    holds = looked_at(first, walked(again=[(first.id, True)], at=START + 2 * DAYS), holds=True)
+    accepted(first)
     await books.write(first, repeat)
     await books.hear([cause(each) for each in (round_, holds, fails)])
     [found] = await found_on(books, round_.subject)
@@ -117,8 +147,11 @@ async def test_the_last_look_counts_and_a_repeat_has_the_fate_of_where_it_lives(
 
 async def test_a_round_told_twice_or_naming_a_report_twice_is_one_round(books: Books) -> None:
     """Nothing is counted twice, and the first word about a report counts."""
-    done = hazard().called().solved()
+    done = resolved(hazard().called())
     round_ = walked(again=[(done.id, False), (done.id, True)], found=[done.id, done.id])
+    for holds in (False, True):
+        looked_at(done, round_, holds=holds)
+    accepted(done)
     await books.write(done)
     for _ in range(2):
         await books.hear([cause(round_)])
@@ -127,11 +160,73 @@ async def test_a_round_told_twice_or_naming_a_report_twice_is_one_round(books: B
     assert found.rechecked is False
 
 
+async def test_a_look_that_the_history_refused_is_in_no_figure(books: Books) -> None:
+    """A round may say what it likes of an incident that is not its community's: it shows it, and no count does."""
+    done = accepted(resolved(hazard().called()))
+    round_ = walked(3, found=[done.id])
+    stranger = walked(1, community="huayuejie", again=[(done.id, False)], at=START + DAYS)
+    looked_at(done, stranger, holds=False, community="huayuejie")
+    assert isinstance(done.events[-1].data, ActRefused)
+    await books.write(done)
+    await books.hear([cause(round_), cause(stranger)])
+    assert (await levels(books))[2] == Level(3, rounds=1, found=1, rectified=1)
+    [found] = await found_on(books, round_.subject)
+    assert (found.fate, found.holds) == ("rectified", None)
+    [said] = await found_on(books, stranger.subject)
+    assert (said.rechecked, said.holds) == (False, None)
+
+
+async def test_a_look_says_nothing_of_work_that_was_done_after_it(books: Books) -> None:
+    """What was reopened and done again is looked at by nobody yet, whatever an earlier round has seen."""
+    failed, held = (accepted(resolved(hazard().called())) for _ in range(2))
+    round_ = walked(4, found=[failed.id, held.id])
+    early = walked(1, again=[(failed.id, False), (held.id, True)], at=START + timedelta(hours=1))
+    for each, holds in ((failed, False), (held, True)):
+        each.later(hours=2)
+        looked_at(each, early, holds=holds)
+    held.street(decision.Rated(report=held.id, solved=False, satisfied=False))
+    for each in (failed, held):
+        accepted(resolved(each.later(days=1)))
+    await books.write(failed, held)
+    await books.hear([cause(round_), cause(early)])
+    assert (await levels(books))[3] == Level(4, rounds=1, found=2, rectified=2)
+    late = looked_at(failed, walked(1, again=[(failed.id, True)], at=START + 3 * DAYS), holds=True)
+    await books.write(failed)
+    await books.hear([cause(late)])
+    assert (await levels(books))[3] == Level(4, rounds=1, found=2, rectified=2, reinspected=1)
+
+
+@pytest.mark.parametrize("days", [2, 1], ids=["on a later round", "on the same round"])
+async def test_a_look_at_any_report_of_an_incident_counts_for_all_of_them(books: Books, days: int) -> None:
+    """The last look at a repeat's place is the last at the whole incident; of one round, what did not hold counts."""
+    first, repeat = hazard().called(), hazard(community="wudongqiao")
+    attached(repeat, first)
+    resolved(first)
+    round_ = walked(found=[first.id])
+    holds = walked(again=[(first.id, True)], at=START + DAYS)
+    fails = holds if days == 1 else walked(community="wudongqiao", again=[(repeat.id, False)], at=START + days * DAYS)
+    looked_at(first, holds, holds=True)
+    looked_at(first, fails, holds=False, report=repeat.id, community="wudongqiao")
+    accepted(first)
+    await books.write(first, repeat)
+    await books.hear([cause(each) for each in (round_, holds, fails)])
+    assert [each.holds for each in await found_on(books, round_.subject)] == [False]
+
+
+async def test_a_report_that_several_rounds_of_a_level_found_counts_once(books: Books) -> None:
+    """Each of the rounds has found it, and the level has found one."""
+    done = accepted(resolved(hazard().called()))
+    await books.write(done)
+    await books.hear([cause(walked(2, found=[done.id], at=START + days * DAYS)) for days in range(2)])
+    assert (await levels(books))[1] == Level(2, rounds=2, found=1, rectified=1)
+
+
 async def test_the_latest_rounds_of_a_level_are_listed_with_what_they_came_to(books: Books) -> None:
     """The newest first, only of that level, each counting its own."""
-    done = hazard().called().solved()
+    done = resolved(hazard().called())
     older = walked(2, found=[done.id])
-    newer = walked(2, again=[(done.id, True)], at=START + DAYS)
+    newer = looked_at(done, walked(2, again=[(done.id, True)], at=START + DAYS), holds=True)
+    accepted(done)
     await books.write(done)
     await books.hear([cause(each) for each in (older, newer, walked(3))])
     async with books.engine.connect() as connection:
@@ -164,6 +259,33 @@ async def test_the_page_answers_with_levels_rounds_and_findings(books: Books) ->
     async with books.engine.connect() as connection:
         read = (await connection.execute(text("SELECT what FROM ledger.reading ORDER BY id"))).scalars().all()
     assert read[:3] == ["list rounds", "list rounds level=2", f"round {round_.subject}"]
+
+
+async def test_rounds_are_counted_again_only_when_something_was_heard(books: Books) -> None:
+    """However many look: all rounds are counted once, and anew after the ledger has heard a record."""
+    await books.hear([cause(walked(2))])
+    counted: list[str] = []
+    event.listen(books.engine.sync_engine, "before_cursor_execute", lambda *told: counted.append(told[2]), named=False)
+    answers = round_answers(Ledger(books.engine, WallClock(), lambda: named(CONFIGURATION)))
+    app = Starlette(routes=[Route(path, answer) for path, answer in answers.items()])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://page") as page:
+
+        async def rounds_of_level_2() -> int:
+            rows = (await page.get("/api/rounds")).json()["rows"]
+            return int(rows[1]["rounds"])
+
+        assert {await rounds_of_level_2() for _ in range(20)} == {1}
+        assert sum("count(DISTINCT inspection.id)" in each for each in counted) == 1
+        await books.hear([cause(walked(2))])
+
+        async def counted_again() -> bool:
+            return await rounds_of_level_2() == 2
+
+        await until(counted_again)
+    assert sum("count(DISTINCT inspection.id)" in each for each in counted) == 2
+    async with books.engine.connect() as connection:
+        read = await connection.scalar(text("SELECT count(*) FROM ledger.reading WHERE what = 'list rounds'"))
+    assert read > 20
 
 
 async def test_the_history_tells_what_reporters_were_told_asked_and_said(books: Books) -> None:

@@ -63,6 +63,8 @@ async def test_the_room_serves_the_truth(house: House, group: str) -> None:
             for family in text_string_to_metric_families(metrics.text)
             for each in family.samples
         }
+        assert samples["whistle_calendars_known", None] == 1
+        assert samples["whistle_calendar_confirmed_until_timestamp_seconds", None] > 0
         assert samples["kafka_consumergroup_lag", topic] == 2
         assert samples["kafka_consumergroup_current_offset", topic] == 5
         assert samples["kafka_topic_partition_current_offset", topic] == 7

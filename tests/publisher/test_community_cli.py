@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.answer import Asked, ConfirmationAsked, ExplanationAsked, Given, Recomputed, Reminded
+from schemas.answer import Asked, BreachesListed, ConfirmationAsked, ExplanationAsked, Given, Recomputed, Reminded
 from schemas.event import parse
 from schemas.inspection import Recheck, Recorded
+from schemas.notice import Breach, Notice
 from schemas.report import Confirmed, Contacted, Explained, Rated, Replied, SentBack, Verified
 from schemas.topics import ANSWERS
 from services.runtime.settings import KafkaSettings, Settings
@@ -211,6 +212,23 @@ async def test_what_the_community_owes_is_among_the_answers(known: House) -> Non
         f"2021-03-01 10:05  asked    {report}  哪个单元？ (→ 2021-03-04 10:00 暂定 provisional)",
         f"2021-03-01 10:06  moved    {report}  by 2021-03-04 10:00: confirm {SECTION} (日历已确认)",
     ]
+
+
+async def test_a_notice_of_breaches_is_among_the_answers(known: House) -> None:
+    """With how many were broken, and how many of them are not listed, where that is so."""
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=known.kafka.bootstrap_servers))
+    notice, at = uuid4(), datetime(2021, 3, 1, 2, tzinfo=UTC)
+    breach = Breach(incident=uuid4(), deadline="confirm", due_at=at)
+    whole = f"whistle ledger broken unit={known.community}"
+    given = Notice(
+        unit=known.community, begins=at, ends=at, total=3, still_open=1, breaches=(breach,), unlisted=2,
+        list_all=whole, note="引以\n为戒",
+    )  # fmt: skip
+    async with Speaker("/street/dongsheng", settings) as street:
+        await street.say(ANSWERS.named(known.community), notice, BreachesListed(notice=given), at=at)
+    status, out, err = await community(known, "answers")
+    assert (status, err) == (0, "")
+    assert out == f"2021-03-01 10:00  notice   {notice}  3 broken, 1 still open (not listed: 2; {whole}) 引以 为戒\n"
 
 
 async def test_watching_goes_on(known: House) -> None:

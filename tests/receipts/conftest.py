@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.receipts.page import make_page
 from services.receipts.store import Told, metadata, save
+from services.runtime.clock import WallClock
 from services.runtime.database import connect
 from services.runtime.settings import DatabaseSettings
 
@@ -36,7 +37,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 async def page(engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who looks."""
-    transport = httpx.ASGITransport(app=make_page(engine, KEY, lambda: ZONE))
+    transport = httpx.ASGITransport(app=make_page(engine, KEY, lambda: ZONE, WallClock()))
     async with httpx.AsyncClient(transport=transport, base_url="http://receipts") as client:
         yield client
 

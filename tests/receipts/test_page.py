@@ -2,18 +2,23 @@
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
 import structlog
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.domain.receipts import receipt_of
 from services.receipts.page import HEADERS, OUTCOMES, make_page
+from services.receipts.store import Reading, read, readings
+from services.runtime.clock import WallClock
 from services.runtime.database import connect
+from services.runtime.migrations import upgrade
 from services.runtime.settings import DatabaseSettings
 from tests.receipts.conftest import AT, KEY, REPORT, ZONE, tell, told
 
@@ -121,7 +126,7 @@ async def test_a_browser_is_shown_a_page_in_which_an_answer_is_only_text(
 async def test_a_database_that_is_away_is_told_and_no_receipt_is_logged() -> None:
     """503 and a sentence; what is logged of it has no part of the receipt."""
     nowhere = connect(DatabaseSettings(url=SecretStr("postgresql+asyncpg://nobody@127.0.0.1:9/none")), "test")
-    transport = httpx.ASGITransport(app=make_page(nowhere, KEY, lambda: ZONE))
+    transport = httpx.ASGITransport(app=make_page(nowhere, KEY, lambda: ZONE, WallClock()))
     logging.getLogger().setLevel(logging.DEBUG)
     with structlog.testing.capture_logs() as logged:
         async with httpx.AsyncClient(transport=transport, base_url="http://receipts") as page:
@@ -131,3 +136,67 @@ async def test_a_database_that_is_away_is_told_and_no_receipt_is_logged() -> Non
     assert logged
     assert RECEIPT not in str(logged)
     assert RECEIPT.partition(".")[2][:6] not in str(logged)
+
+
+# --- who has read it -------------------------------------------------------------------------------------------------
+
+
+async def kept(engine: AsyncEngine) -> list[Reading]:
+    """Every reading of the report of these tests."""
+    async with engine.connect() as connection:
+        return await readings(connection, "guangdu", REPORT, 100)
+
+
+async def test_whoever_reads_a_receipt_is_written_down_and_the_receipt_is_not(
+    engine: AsyncEngine, page: httpx.AsyncClient
+) -> None:
+    """By the report, before there is an answer too, and as a page; nothing that is kept opens it."""
+    before = datetime.now(UTC)
+    for headers in ({}, BROWSER):
+        assert (await page.get(f"/receipts/{RECEIPT.upper()}", headers=headers)).is_success
+    found = await kept(engine)
+    assert [(each.who, each.via, each.community, each.report) for each in found] == [
+        ("", "page", "guangdu", REPORT)
+    ] * 2
+    assert before <= found[0].at <= found[1].at
+    async with engine.connect() as connection:
+        row = await connection.scalar(text("SELECT string_agg(CAST(reading AS text), ' ') FROM receipts.reading"))
+    code = RECEIPT.partition(".")[2]
+    assert code[-6:] not in row
+    assert code.replace("-", "")[-16:] not in row
+
+
+async def test_what_is_no_receipt_leaves_nothing(engine: AsyncEngine, page: httpx.AsyncClient) -> None:
+    """It opens nothing, and whoever guesses fills no table."""
+    for wrong in WRONG.values():
+        assert (await page.get(f"/receipts/{wrong}")).status_code == 404
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM receipts.reading")) == 0
+
+
+async def test_a_reading_that_can_not_be_written_down_is_not_shown(
+    engine: AsyncEngine, page: httpx.AsyncClient
+) -> None:
+    """Nobody reads unseen: an error, and nothing of the answer."""
+    await tell(engine, told("settled", "已修好"))
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE receipts.reading RENAME TO elsewhere"))
+    with pytest.raises(DBAPIError, match="reading"):
+        await page.get(f"/receipts/{RECEIPT}")
+
+
+@pytest.mark.parametrize(
+    "unwriting",
+    ["UPDATE receipts.reading SET via = ''", "DELETE FROM receipts.reading", "TRUNCATE receipts.reading"],
+)
+async def test_no_reading_is_ever_changed_or_deleted(database_url: str, unwriting: str) -> None:
+    """The database itself refuses, whoever asks."""
+    engine = connect(DatabaseSettings(url=SecretStr(database_url)), "test")
+    await upgrade(engine)
+    async with engine.begin() as connection:
+        await read(connection, Reading(AT, "clerk", "command", "guangdu", REPORT))
+    with pytest.raises(DBAPIError, match="never changed or deleted"):
+        async with engine.begin() as connection:
+            await connection.execute(text(unwriting))
+    assert [each.who for each in await kept(engine)] == ["clerk"]
+    await engine.dispose()

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from getpass import getuser
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -123,6 +125,10 @@ async def test_a_reporter_reads_the_answer_with_the_receipt_the_report_was_raise
     ]
     written = json.loads(house.whistle("answer", "show", receipt, "--json").stdout)
     assert [each["outcome"] for each in written] == ["asked", "settled"]
+    seen = json.loads(house.whistle("answer", "readings", str(report), "--as", COMMUNITY, "--json").stdout)
+    assert [(each["via"], each["who"]) for each in seen if each["via"] == "command"] == [("command", getuser())] * 3
+    assert [each["who"] for each in seen if each["via"] == "page"][:1] == [""]
+    assert receipt.partition(".")[2][-6:] not in json.dumps(seen)
     assert receipt.partition(".")[2][-6:] not in (house.folder / "receipts.log").read_text()
     said = await heard(house.servers, [REPORTS.named(COMMUNITY), ANSWERS.named(COMMUNITY)])
     assert said
@@ -156,12 +162,57 @@ async def test_a_killed_room_goes_on_and_shows_each_answer_once(house: House) ->
     assert await heard(house.servers, [dead_letters("receipts")])
 
 
+async def test_a_room_goes_on_through_a_changed_configuration(house: House) -> None:
+    """The same process, on the same port, shows old and new answers in the zone that is in use from then on."""
+    folder = house.folder / "config"
+    shutil.copytree(ROOT / "deploy" / "config", folder)
+    house.environment["WHISTLE_CONFIG"] = str(folder)
+    report = uuid4()
+    receipt = _receipt(house, report)
+
+    async def page() -> str:
+        with suppress(httpx.TransportError):
+            async with httpx.AsyncClient(base_url=house.address, headers={"accept": "text/html"}) as client:
+                return (await client.get(f"/receipts/{receipt}")).text
+        return ""
+
+    async def shows(*words: str) -> bool:
+        shown = await page()
+        return all(each in shown for each in words)
+
+    async with house.room() as room:
+        await house.tell(report, given(report, "已到场"))
+        await until(lambda: shows("已到场", "2021-03-01 10:00"), why=room.told)
+        calendar = folder / "calendar.yaml"
+        text = calendar.read_text(encoding="utf-8")
+        assert "zone: Asia/Shanghai" in text
+        calendar.write_text(text.replace("zone: Asia/Shanghai", "zone: Asia/Tokyo"), encoding="utf-8")
+        await until(lambda: shows("已到场", "2021-03-01 11:00"), why=room.told)
+        await house.tell(report, given(report, "已修好"), minute=9)
+        await until(lambda: shows("已修好", "2021-03-01 11:09"), why=room.told)
+        assert "a changed configuration is in use" in room.told()
+        assert await room.stop() == 0, room.told()
+
+
 def _receipt(house: House, report: UUID) -> str:
     """The receipt of a report, made with the house's own key, which the first who asks for it makes."""
     made = house.whistle("publish", "--community", COMMUNITY, "--purpose", "safety", "--grid-level", "2", "--json")
     assert "receipt" not in json.loads(made.stdout), "a round of inspection has no reporter"
     (house.folder / "receipt.key").write_text("k" * 40)
     return house.whistle("community", "receipt", str(report), "--as", COMMUNITY).stdout.strip()
+
+
+def test_without_a_key_the_room_does_not_begin_and_makes_none(tmp_path: Path) -> None:
+    """One sentence says where the key is made and how it gets here: under another, good receipts would be wrong."""
+    line = [sys.executable, "-m", "services.receipts"]
+    environment = {**os.environ, "WHISTLE_HOME": str(tmp_path), "WHISTLE_RECEIPTS_PORT": str(free_port(None))}
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    told = done.stderr.splitlines()[-1]
+    assert str(tmp_path / "receipt.key") in told
+    assert "the community's publisher makes it" in told
+    assert "WHISTLE_RECEIPT_KEY_FILE" in told
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_key_a_command_says_where_it_looked(tmp_path: Path) -> None:

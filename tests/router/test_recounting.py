@@ -177,3 +177,33 @@ async def test_only_what_is_uncertain_is_read(router: Router) -> None:
 async def _read(connection: object) -> int:
     statement = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'incident'"
     return int(await connection.scalar(text(f"{statement} AND schemaname = 'router'")) or 0)  # type: ignore[attr-defined]
+
+
+async def test_what_is_early_in_some_shards_holds_up_no_other(database_url: str) -> None:
+    """Where a page is full of what another configuration thought to be due, what is due behind it fires as well."""
+    engine = connect(DatabaseSettings.model_validate({"url": database_url}), "test")
+    await upgrade(engine)
+    async with engine.begin() as connection:
+        await journal.prepare(connection, SHARDS)
+    router = Router(engine, BEFORE)
+    shards = {each: shard_of(str(each).encode(), SHARDS) for each in INCIDENTS}
+    crowded = {shards[each] for each in INCIDENTS[:15]}
+    first = [each for each in INCIDENTS if shards[each] not in crowded]
+    later = [each for each in INCIDENTS if shards[each] in crowded]
+    assert first
+    for incidents, at in ((first, CALLED_AT), (later, CALLED_AT + timedelta(days=3))):
+        opened = decision.Opened(by="officer", community="guangdu", report=report("river"), reported_at=at)
+        await router.hear(opened, incidents, at)
+    async with engine.begin() as connection:
+        statement = "UPDATE router.incident SET next_due_at = :at WHERE id = ANY(CAST(:ids AS uuid[]))"
+        await connection.execute(text(statement), {"at": CALLED_AT, "ids": later})
+    at = CALLED_AT + timedelta(days=2)
+    found = await router.due(at, limit=5)
+    assert {each.key for each in found} <= set(first)
+    assert found
+    assert router.desk.early <= crowded
+    assert router.desk.early
+    await router.sweep(at, limit=5)
+    fired = "SELECT DISTINCT aggregateid FROM router.journal WHERE type ~ '(reminded|escalated).v1'"
+    assert await router.count(f"({fired}) AS fired") == len(first)
+    await engine.dispose()

@@ -37,9 +37,11 @@ def test_the_environment_goes_before_a_file_and_a_file_may_be_named(tmp_path: Pa
 
 
 def test_who_only_reads_makes_none(tmp_path: Path) -> None:
-    """A machine without the key is told where it was looked for."""
-    with pytest.raises(NoKeyError, match=r"receipt\.key can't be read \(No such file"):
+    """A machine without the key is told where it was looked for, where it is made, and how it gets here."""
+    with pytest.raises(NoKeyError, match=r"receipt\.key can't be read \(No such file") as refusal:
         receipt_key(Settings(home=tmp_path))
+    for said in ("the community's publisher makes it", "mount that file here, to be read only", "_RECEIPT_KEY_FILE"):
+        assert said in str(refusal.value)
     assert list(tmp_path.iterdir()) == []
 
 

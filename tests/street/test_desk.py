@@ -1,20 +1,29 @@
 """The desks that follow the history, given what the router would never write."""
 
+import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
 
-from schemas import decision
+from schemas import answer, decision
 from schemas.event import Event
-from schemas.incident import ActRefused, Arrived, Entry
+from schemas.incident import ActRefused, Arrived, BreachesListed, Entry
+from schemas.notice import Breach, Notice
 from schemas.report import Rated
-from schemas.topics import JOURNAL, REPORTS
+from schemas.topics import ANSWERS, JOURNAL, REPORTS
 from services.configured import load
 from services.ledger.handlers import LedgerDesk
-from services.runtime.batch import Message
+from services.runtime.batch import Bench, Message
+from services.runtime.database import connect
 from services.runtime.inlet import Cause
+from services.runtime.settings import DatabaseSettings, Settings
+from services.street import store
+from services.street.desk import show_notices
 from services.street.handlers import StreetDesk
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
@@ -58,3 +67,62 @@ def test_only_a_community_is_heard_as_one(code: str, *, admitted: bool) -> None:
     said = Cause(uuid.uuid4(), INCIDENT, 0, AT, REPORTS.named(code), "community", code, event)
     reason = StreetDesk(load(CONFIG)).admit(said)
     assert reason is None if admitted else reason == f"the community {code} is not in the directory"
+
+
+# --- notices of breaches ---------------------------------------------------------------------------------------------
+
+
+def notice(unit: str, **more: Any) -> Notice:
+    """A notice about one promise that is still open."""
+    breach = Breach(incident=INCIDENT, deadline="confirm", due_at=AT)
+    known = {"begins": AT, "ends": AT + timedelta(days=31), "total": 1, "still_open": 1, "note": "引以为戒"}
+    return Notice.model_validate({"unit": unit, "breaches": (breach,), **known, **more})
+
+
+@pytest.mark.parametrize("unit", ["guangdu", "dongsheng", "water", "dongsheng-urban", "gone"])
+def test_a_community_finds_its_notice_on_its_stream(unit: str) -> None:
+    """And nobody else's: a street keeps its own, and a department has it from the router."""
+    given = notice(unit)
+    state, said = StreetDesk(load(CONFIG)).decide(None, heard(entry_of(BreachesListed, notice=given)))
+    passed_on = [Message(ANSWERS.named("guangdu"), INCIDENT, answer.BreachesListed(notice=given))]
+    assert said == (passed_on if unit == "guangdu" else [])
+    assert (state is not None) == (unit == "dongsheng")
+
+
+async def test_a_street_lists_the_notices_it_was_given(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The newest first, each once however often it is told, with what it lists and how many more there are."""
+    settings = Settings(database=DatabaseSettings(url=SecretStr(database_url)), config=CONFIG)
+    engine = connect(settings.database, "test")
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA street"))
+        await connection.run_sync(store.metadata.create_all)
+        await store.journal.prepare(connection, 1)
+    bench, desk = Bench(engine, store.journal, "/street"), StreetDesk(load(CONFIG))
+    await show_notices(settings, "dongsheng", 50, as_json=False)
+    assert "no notice was given" in capsys.readouterr().out
+    for day, given in enumerate((notice("dongsheng"), notice("water"), notice("dongsheng", **NOT_ALL))):
+        event = Event(
+            uuid.uuid4(), "/router", uuid.uuid4(), AT + timedelta(days=day), entry_of(BreachesListed, notice=given)
+        )
+        for again in (uuid.uuid4(), uuid.uuid4()):
+            await bench.handle(
+                desk, [Cause(again, event.subject, 0, event.time, JOURNAL.name, "incident", None, event)]
+            )
+    await engine.dispose()
+    await show_notices(settings, "dongsheng", 50, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["total"], each.get("unlisted")) for each in found] == [(204, 203), (1, None)]
+    await show_notices(settings, "dongsheng", 1, as_json=False)
+    told = capsys.readouterr().out
+    for word in (
+        "2026-03-04",
+        "引以为戒",
+        str(INCIDENT),
+        "still open",
+        f"203 件未列 not listed: {NOT_ALL['list_all']}",
+    ):
+        assert word in told
+    assert told.count("通报") == 1
+
+
+NOT_ALL = {"total": 204, "unlisted": 203, "list_all": "whistle ledger broken unit=dongsheng"}

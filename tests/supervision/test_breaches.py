@@ -89,21 +89,61 @@ async def test_each_unit_is_given_its_own_lines(
     assert (gas.notice.unit, gas.notice.total) == ("gas", 1)
 
 
-async def test_a_long_list_is_cut_and_says_how_many_there_were(settings: Settings, tmp_path: Path) -> None:
-    """A record has room for so many lines."""
+async def test_a_long_list_is_cut_and_says_how_many_there_were(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record has room for so many lines; it says how many more there are, and by which command all are listed."""
     before = len(await issued(settings))
     lines = [line("power")] * (MOST_LISTED + 1)
     await notify(settings, written(tmp_path, json.dumps(lines).encode()), *MARCH, "", "office")
     (event,) = (await issued(settings))[before:]
     assert isinstance(event.data, BreachesListed)
-    assert (event.data.notice.total, len(event.data.notice.breaches)) == (MOST_LISTED + 1, MOST_LISTED)
+    notice = event.data.notice
+    assert (notice.total, len(notice.breaches), notice.unlisted) == (MOST_LISTED + 1, MOST_LISTED, 1)
+    whole = "whistle ledger broken unit=power from=2021-03-01 to=2021-03-31"
+    assert notice.list_all == whole
+    assert f"1 of them are not listed: `{whole}`" in capsys.readouterr().out
+
+
+async def test_a_list_that_has_room_says_nothing_of_more(settings: Settings, tmp_path: Path) -> None:
+    """As many as are listed are all there are."""
+    before = len(await issued(settings))
+    lines = [line("power")] * MOST_LISTED
+    await notify(settings, written(tmp_path, json.dumps(lines).encode()), *MARCH, "", "office")
+    (event,) = (await issued(settings))[before:]
+    assert isinstance(event.data, BreachesListed)
+    assert (event.data.notice.unlisted, event.data.notice.list_all) == (None, None)
+
+
+async def test_a_unit_that_is_in_no_directory_keeps_no_other_from_its_notice(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is passed over, and named with what it broke."""
+    before = len(await issued(settings))
+    lines = [line("nobody"), line("water"), line("nobody")]
+    await notify(settings, written(tmp_path, json.dumps(lines).encode()), *MARCH, "", "office")
+    [event] = (await issued(settings))[before:]
+    assert isinstance(event.data, BreachesListed)
+    assert event.data.notice.unit == "water"
+    assert "There is no unit nobody in the directory: its 2 broken promises are in no notice" in capsys.readouterr().err
+
+
+async def test_a_notice_that_is_given_twice_is_the_same_notice(settings: Settings, tmp_path: Path) -> None:
+    """One with other lines is another one."""
+    before = len(await issued(settings))
+    lines = [line("water"), line("water", day=10)]
+    for given in (lines, lines[::-1], lines[:1]):
+        await notify(settings, written(tmp_path, json.dumps(given).encode()), *MARCH, "", "office")
+    first, again, other = (await issued(settings))[before:]
+    assert (again.id, again.subject) == (first.id, first.subject)
+    assert (other.id, other.subject) != (first.id, first.subject)
 
 
 @pytest.mark.parametrize(
     ("given", "period", "told"),
     [
         (b"what?", MARCH, "whistle ledger broken --json"),
-        (json.dumps([line("nobody")]).encode(), MARCH, "no unit nobody"),
+        (json.dumps([line("nobody")]).encode(), MARCH, "Nobody on the list is in the directory"),
         (json.dumps([line("water", day=31, due_at="2021-03-31T16:00:00Z")]).encode(), MARCH, "not in the period"),
         (b"[]", ("2021-03-01", "soon"), "as in 2021-03-01"),
         (b"[]", ("2021-03-31", "2021-03-01"), "no time at all"),

@@ -57,9 +57,10 @@ async def test_a_copy_is_told_to_whoever_holds_the_post(database_url: str) -> No
         SupervisionDesk(), [heard(fact) for fact in (raised, *copied)]
     )
     async with engine.connect() as connection:
-        told = await store.latest(connection, 10, INCIDENT)
+        found = await store.page(connection, 10, incident=INCIDENT)
     await engine.dispose()
-    assert {(each.deadline, each.holder_unit, each.holder, each.note, each.unit) for each in told} == {
+    assert found
+    assert {(each.deadline, each.holder_unit, each.holder, each.note, each.unit) for each in found.tellings} == {
         ("resolve", "water", "区水务局业务科室负责人", None, "water"),
         (BY_HAND, "water", "区水务局分管领导", "请今天反馈", "water"),
         (BY_HAND, "dongsheng", "街道分管领导", "请今天反馈", "water"),

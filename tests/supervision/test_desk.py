@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,7 +12,7 @@ import typer
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from schemas.action import Reminded
 from schemas.escalation import Raised
@@ -21,6 +22,7 @@ from services.local.kafka import EmbeddedKafka
 from services.runtime.database import connect
 from services.runtime.inlet import Cause
 from services.runtime.settings import DatabaseSettings, KafkaSettings, Settings
+from services.supervision import store
 from services.supervision.desk import act, show
 from services.supervision.handlers import SupervisionDesk
 from services.supervision.store import Telling, metadata, save
@@ -88,7 +90,7 @@ async def test_the_list_is_of_the_incident_that_begins_so(
 
 
 async def test_what_nobody_has_taken_on_comes_first(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the newest, the undecided and unacknowledged are listed before the others, each part from the newest on."""
+    """Of all there ever were: the undecided and unacknowledged before the others, each part from the newest on."""
     incident = uuid4()
     deadlines = ["acknowledge", "resolve", "decide", "confirm"]
     engine = connect(settings.database, "test")
@@ -99,9 +101,84 @@ async def test_what_nobody_has_taken_on_comes_first(settings: Settings, capsys: 
         ]
         await save(connection, tellings)
     await engine.dispose()
-    for limit, listed in ((50, ["decide", "acknowledge", "confirm", "resolve"]), (2, ["decide", "confirm"])):
+    for limit, listed in ((50, ["decide", "acknowledge", "confirm", "resolve"]), (2, ["decide", "acknowledge"])):
         await show(settings, str(incident), limit, as_json=True)
         assert [each["deadline"] for each in json.loads(capsys.readouterr().out)] == listed
+
+
+async def test_the_list_goes_on_where_it_ended(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Line by line, each once, in the order of the whole list, also of one incident or of one part."""
+    tellings = [
+        replace(TELLING, id=uuid4(), incident=uuid4(), deadline=name, told_at=AT + timedelta(hours=hours // 3))
+        for hours, name in enumerate(["acknowledge", "resolve", "decide", "confirm", "lead", "resolve"] * 3)
+    ]
+    engine = connect(settings.database, "test")
+    async with engine.begin() as connection:
+        await save(connection, tellings)
+    await engine.dispose()
+
+    async def listed(**asked: Any) -> list[dict[str, Any]]:
+        await show(settings, None, 50, as_json=True, **asked)
+        return list(json.loads(capsys.readouterr().out))
+
+    whole = await listed()
+    after, found = None, []
+    while True:
+        await show(settings, None, 4, as_json=True, after=after)
+        told = capsys.readouterr()
+        found += json.loads(told.out)
+        if "There are more" not in told.err:
+            break
+        after = told.err.split()[-1]
+    assert found == whole
+    assert len({each["id"] for each in whole}) == len(tellings) + 3
+    untaken = [each["deadline"] in {"acknowledge", "decide", "lead"} for each in whole]
+    assert untaken == sorted(untaken, reverse=True)
+    assert await listed(untaken=True) + await listed(untaken=False) == whole
+
+
+async def test_the_list_is_read_by_its_index(settings: Settings) -> None:
+    """However much was told: a page of all and of one part is read in order, and one incident's lines are looked up."""
+    engine = connect(settings.database, "test")
+    incident = uuid4()
+    async with engine.begin() as connection:
+        await save(connection, [replace(TELLING, id=uuid4(), incident=incident, step=step) for step in range(50)])
+        many = "SELECT gen_random_uuid(), gen_random_uuid(), told_at + random() * interval '1 year', street, unit, "
+        more = "department, deadline, due_at, step, post, holder_unit, holder, summary, vacant, note, random() < 0.1 "
+        source = "FROM supervision.telling, generate_series(1, 400)"
+        await connection.execute(text(f"INSERT INTO supervision.telling {many}{more}{source}"))
+    statements: list[tuple[str, Any]] = []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *told: statements.append((told[2], told[3])))
+    async with engine.connect() as connection:
+        await connection.execute(text("ANALYZE supervision.telling"))
+        first = await store.page(connection, 50)
+        assert first
+        assert first.more
+        statements.clear()
+        await store.page(connection, 50, after=first.tellings[-1].id)
+        await store.page(connection, 50, untaken=False, after=first.tellings[-1].id)
+        await store.page(connection, 50, incident=incident)
+        pages = [each for each in statements if "ORDER BY" in each[0]]
+        plans = []
+        for statement, values in pages:
+            rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+            plans.append("\n".join(rows.scalars()))
+    await engine.dispose()
+    *of_all, of_one = plans
+    assert len(of_all) == 2
+    assert all("using telling_order" in plan and "Sort" not in plan for plan in of_all)
+    assert "telling_incident" in of_one
+
+
+async def test_a_line_nobody_was_told_is_none_to_go_on_after(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sentence with the cure, and status 2."""
+    for after, told in ((str(uuid4()), "Nobody was told"), ("soon", "no id of a line")):
+        with pytest.raises(typer.Exit) as stopped:
+            await show(settings, None, 4, as_json=True, after=after)
+        assert stopped.value.exit_code == 2
+        assert told in capsys.readouterr().err
 
 
 async def test_who_was_told_is_who_the_history_says(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
