@@ -1,6 +1,7 @@
 """What watching needs: re-inspections, supervision cases, the departments' notices, and entries that stay as they are.
 
-Cases that were opened before it are listed once `whistle ledger rebuild` has run.
+Cases that were opened before it are listed, and in the rates who was late on the spot or with an interim step before it
+is late, once `whistle ledger rebuild` has run.
 
 Revision ID: 0012
 Revises: 0010
