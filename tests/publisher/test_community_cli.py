@@ -10,7 +10,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.answer import Asked, BreachesListed, ConfirmationAsked, ExplanationAsked, Given, Reminded
+from schemas.answer import (
+    Asked,
+    BreachesListed,
+    ConfirmationAsked,
+    ExplanationAccepted,
+    ExplanationAsked,
+    Given,
+    Reminded,
+)
 from schemas.event import parse
 from schemas.inspection import Recheck, Recorded
 from schemas.notice import Breach, Notice
@@ -193,6 +201,7 @@ async def test_what_the_community_owes_is_among_the_answers(known: House) -> Non
             holder="纪检委员", holder_unit=known.community,
         ),
         Reminded(deadline="by-hand", due_at=due_at, note="请今日内说明"),
+        ExplanationAccepted(turn=1, note="说明属实"),
     )  # fmt: skip
     async with Speaker("/street/dongsheng", settings) as street:
         for minute, fact in enumerate(facts):
@@ -205,6 +214,7 @@ async def test_what_the_community_owes_is_among_the_answers(known: House) -> Non
         f"2021-03-01 10:01  remind   {report}  by 2021-03-04 10:00: confirm {SECTION}",
         f"2021-03-01 10:02  remind   {report}  by 2021-03-04 10:00: confirm {SECTION} → 纪检委员 (discipline-member)",
         f"2021-03-01 10:03  remind   {report}  by 2021-03-04 10:00: by-hand 请今日内说明",
+        f"2021-03-01 10:04  accepted  {report}  your explanation: 说明属实",
     ]
 
 
