@@ -5,7 +5,9 @@ Every rate has its denominator beside it, and there is none where that is 0.
 
 1. A month is that of the report. An item stays in its month whatever happens to it later, so the denominator of every
    rate of a month is of the same items, and nothing leaves a month because it took long.
-2. What was late stays late: `late` is what the history says of the deadlines, in any round, kept or not afterwards.
+2. What was late stays late: `late` is what the history says of the deadlines, in any round, kept or not afterwards. Of
+   an obligation it is every deadline of the department's own but that to acknowledge: on the spot, each interim step,
+   resolve. What others owe on its part, a decision, an approval, a confirmation, makes no department late.
 3. An obligation is asked for a response from its dispatch on. One that was withdrawn counts only for what had become of
    it by then: it was asked where it was acknowledged, or late to be; it was late to resolve where that had passed.
 4. Response rate (响应率): acknowledged at all, in any round, of what was asked. To decline is no acknowledgement.
@@ -37,6 +39,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from services.domain.clocks import OF_THE_STREET
 from services.domain.figures import ANSWERED
 from services.domain.incident import Incident, Obligation
 from services.domain.working_time import Calendar, between
@@ -46,14 +49,16 @@ NINETIETH: Final = 0.9
 RATE_DIGITS: Final = 4
 HOURS_DIGITS: Final = 2
 HOUR: Final = timedelta(hours=1)
+NO_LATENESS: Final = OF_THE_STREET | {"acknowledge"}
+"""Deadlines of an obligation that make nobody late with the work: whoever acknowledges late is slow (rule 2)."""
 RESOLVED: Final = frozenset({"resolved", "confirmed"})
 
 
 class Appraised(NamedTuple):
     """An obligation, whose department is named, or an incident as a whole, where it is empty, as it is counted.
 
-    `began_at` is the first dispatch or whistle; `slow` means late to acknowledge, `late` late to resolve. `resolved_at`
-    and `answered_at` are set while the resolution and the answer stand.
+    `began_at` is the first dispatch or whistle; `slow` means late to acknowledge, `late` late with the work (rule 2).
+    `resolved_at` and `answered_at` are set while the resolution and the answer stand.
     """
 
     department: str
@@ -117,7 +122,7 @@ def _duty(
         responded,
         slow,
         owed.resolved_at if owed.status in RESOLVED else None,
-        "resolve" in owed.late,
+        bool(owed.late) and not NO_LATENESS.issuperset(owed.late),
         answered or reopened,
         reopened,
         state.solved if rated else None,

@@ -232,11 +232,14 @@ async def _asked(settings: Settings, question: Callable[[AsyncEngine], Awaitable
 async def _summary(settings: Settings, *, as_json: bool, as_csv: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - `--help` is quick without it
 
+    from services.ledger.lists import shown  # noqa: PLC0415 - as above
     from services.ledger.summary import summary  # noqa: PLC0415 - as above
     from services.ledger.tables import FIGURES, figure, render  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
     found = await summary(settings)
+    if not (as_json or as_csv):
+        await _noted(settings, "summary", shown=shown((*found.unowned, *found.overdue)))
     if found.trouble and (as_json or as_csv):
         typer.echo(f"what was lost is not known: {found.trouble}", err=True)
     if as_json:
@@ -326,14 +329,20 @@ async def _one(settings: Settings, prefix: str) -> UUID:
 
 async def _noted(settings: Settings, what: str, incident: UUID | None = None, shown: Iterable[UUID] = ()) -> None:
     """Write down what this command's user is about to be shown, of a list each incident."""
-    from getpass import getuser  # noqa: PLC0415 - `--help` is quick without it
+    from os import getuid  # noqa: PLC0415 - `--help` is quick without it
+    from pwd import getpwuid  # noqa: PLC0415 - as above
     from socket import gethostname  # noqa: PLC0415 - as above
 
     from services.ledger.audit import reader, record  # noqa: PLC0415 - as above
     from services.ledger.settings import LedgerSettings  # noqa: PLC0415 - as above
     from services.runtime.clock import open_clock  # noqa: PLC0415 - as above
 
-    by = reader(LedgerSettings().reader or getuser(), "command", gethostname())
+    try:
+        user = getpwuid(getuid()).pw_name
+    except KeyError:
+        user = str(getuid())
+    # What is claimed by a setting stands beside whom the system knows.
+    by = reader(LedgerSettings().reader or user, "command", f"{user}@{gethostname()}")
 
     async def write(engine: AsyncEngine) -> None:
         await record(engine, by, what, incident, (await open_clock(engine)).now(), shown)
@@ -481,7 +490,7 @@ async def _rounds(settings: Settings, inspection: str | None, level: int | None,
 
     names = names_of(settings)
 
-    async def look(engine: AsyncEngine) -> tuple[Sequence[Any], Any]:
+    async def look(engine: AsyncEngine) -> tuple[Sequence[Any], Any, str]:
         async with snapshot(engine) as connection:
             if inspection:
                 found = await rounds.matching(connection, inspection)
@@ -489,15 +498,14 @@ async def _rounds(settings: Settings, inspection: str | None, level: int | None,
                     many = "no round begins" if not found else "more than one round begins"
                     _stop(f"{many} with {inspection}", BAD_INPUT)
                 traced = await rounds.findings(connection, found[0]) or []
-                return traced, findings_table(traced, found[0])
+                return traced, findings_table(traced, found[0]), f"round {found[0]}"
             if level:
                 walked = await rounds.rounds(connection, level)
-                return walked, rounds_table(walked, names)
+                return walked, rounds_table(walked, names), f"list rounds level={level}"
             levels = await rounds.by_level(connection)
-            return levels, levels_table(levels)
+            return levels, levels_table(levels), "list rounds"
 
-    rows, table = await _asked(settings, look)
-    what = f"round {inspection}" if inspection else f"list rounds level={level}" if level else "list rounds"
+    rows, table, what = await _asked(settings, look)
     await _noted(settings, what, shown=rounds.shown(rows) if inspection else ())
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in rows], ensure_ascii=False, default=_written))

@@ -26,6 +26,7 @@ from services.ledger import audit, broken, queries
 from services.ledger.asking import LISTS, Misasked, cursor, read
 from services.ledger.fresh import Fresh
 from services.ledger.lists import Item, Overdue, page
+from services.ledger.lists import shown as listed
 from services.ledger.names import Names
 from services.ledger.queries import Line
 from services.ledger.rates_page import Counted, rates_answer
@@ -64,6 +65,8 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+MOST_READERS = 1_000
+"""Of how many readers it is remembered what their last glance has shown them."""
 log = get(__name__)
 
 
@@ -83,6 +86,7 @@ class Ledger:
         self.trouble = "not looked yet"
         self._one_at_a_time = asyncio.Lock()
         self._glance = Fresh[Summary](engine)
+        self._glanced: dict[audit.Reader, tuple[UUID, ...]] = {}
 
     @property
     def names(self) -> Names:
@@ -98,10 +102,23 @@ class Ledger:
 
     async def show(self, request: Request, what: str, incident: UUID | None = None, shown: Iterable[UUID] = ()) -> None:
         """Write down what whoever asks is about to be shown, of a list each incident; else it is not shown."""
+        await audit.record(self.engine, self._reader(request), what, incident, self.clock.now(), shown)
+
+    async def show_glance(self, request: Request, glanced: Summary) -> None:
+        """Do the same of the glance, which the page asks for every two seconds: once for what it shows of incidents."""
+        by, named = self._reader(request), tuple(dict.fromkeys(listed((*glanced.unowned, *glanced.overdue))))
+        if self._glanced.get(by) == named:
+            return
+        await audit.record(self.engine, by, "summary", None, self.clock.now(), named)
+        self._glanced.pop(by, None)
+        self._glanced[by] = named
+        if len(self._glanced) > MOST_READERS:
+            # Whoever is forgotten is only written down again.
+            del self._glanced[next(iter(self._glanced))]
+
+    def _reader(self, request: Request) -> audit.Reader:
         who = _named(request.headers.get(self._reader_header)) if self._reader_header else None
-        address = request.client.host if request.client else ""
-        by = audit.reader(who, "page", address)
-        await audit.record(self.engine, by, what, incident, self.clock.now(), shown)
+        return audit.reader(who, "page", request.client.host if request.client else "")
 
 
 def _named(header: str | None) -> str | None:
@@ -193,8 +210,10 @@ def _file(name: str, media_type: str) -> Answer:
 
 
 def _summary(ledger: Ledger) -> Answer:
-    async def summary(_: Request) -> Response:
-        return JSONResponse(as_json(await ledger.glance()))
+    async def summary(request: Request) -> Response:
+        glanced = await ledger.glance()
+        await ledger.show_glance(request, glanced)
+        return JSONResponse(as_json(glanced))
 
     return summary
 

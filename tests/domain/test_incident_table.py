@@ -151,13 +151,14 @@ _ANYHOW = _NAMED | {
     "withdraw by an officer": "Withdrawn LeadNamed",
     "call another": "Called Dispatched",
     "call another by an officer": "Called Dispatched",
-    "remind": "RemindedByHand",
 }
+# Nobody is reminded of what others owe, or of what ends by itself.
+_OWES = _ANYHOW | {"remind": "RemindedByHand"}
 _TIME_GRANTED = {"grant time by supervision": "Granted", "deny time by supervision": "Denied"}
-_AT_WORK = _ANYHOW | {"arrive": "Arrived", "progress": "Progressed", "survey": "Progressed", "resolve": "Resolved"}
+_AT_WORK = _OWES | {"arrive": "Arrived", "progress": "Progressed", "survey": "Progressed", "resolve": "Resolved"}
 # What follows, by state and act; every act that isn't here is refused.
 OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
-    "dispatched": _ANYHOW | {"acknowledge": "Acknowledged", "decline": "Declined", "resolve": "Acknowledged Resolved"},
+    "dispatched": _OWES | {"acknowledge": "Acknowledged", "decline": "Declined", "resolve": "Acknowledged Resolved"},
     "acknowledged": _AT_WORK | {"ask for time": "Requested", "ask for parking": "Requested"},
     "extension asked for": _AT_WORK | _TIME_GRANTED | {"grant time": "Granted", "deny time": "Denied"},
     "second extension asked for": _AT_WORK | _TIME_GRANTED,
@@ -169,7 +170,6 @@ OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
         "call another": "Withdrawn LeadNamed Called Dispatched",
         "name it the lead": "LeadNamed Dispatched",
         "name another the lead": "LeadNamed Withdrawn",
-        "remind": "RemindedByHand",
     },
     "leading until a lead is named": {
         "acknowledge": "Acknowledged",
@@ -363,8 +363,9 @@ INCIDENT_ROWS: Mapping[str, Mapping[str, str]] = {
     "asked": {each: told for each, told in _WORK.items() if each != "ask"}
     | {"call another": "Called Dispatched", "classify again": "Reclassified", "reply": "Replied"},
     "confirmed": _WORK | {"answer": "Answered", "re-inspect, it doesn't": "Reinspected Reopened Dispatched"},
-    "answered": _LIVES
+    "answered": _EVER
     | {
+        "attach a repeat": "RepeatAttached",
         "rate as solved": "Rated",
         "rate as not solved": "Rated Reopened Dispatched",
         "rate as the handler's fault": "Rated Reopened Dispatched",

@@ -16,6 +16,7 @@ from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, START, Scene,
 
 ACKNOWLEDGED = response.Acknowledged()
 RESOLVED = response.Resolved(note="mended")
+SURVEYED = response.Progressed(note="measured", step="survey")
 CONFIRMED = decision.Confirmed()
 ANSWERED = decision.Answered(answer="mended")
 
@@ -94,6 +95,38 @@ def test_late_to_acknowledge_stays_late() -> None:
         scene.department("water", ACKNOWLEDGED)
 
 
+def test_late_on_the_spot_or_with_an_interim_step_is_late() -> None:
+    """Rules 2 and 7: whoever arrives hours late, or surveys a day late, was not on time, however soon it resolves."""
+    scene = Scene()
+    scene.street(opened("other", severity="critical"))
+    scene.street(decision.Called(kind="emergency", departments=("fire",)))
+    scene.department("fire", ACKNOWLEDGED)
+    scene.pass_(5 * HOUR)
+    scene.department("fire", response.Arrived())
+    scene.department("fire", RESOLVED)
+    assert scene.owed("fire").late == ("arrive",)
+    for whom in ("fire", ""):
+        assert (of(scene, whom).prompt, of(scene, whom).on_time) == (Share(1, 1), Share(0, 1))
+    scene = called("water")
+    scene.department("water", ACKNOWLEDGED)
+    scene.pass_(DAY + HOUR)
+    assert of(scene, "water").on_time == Share(0, 1)
+    scene.department("water", SURVEYED)
+    settled(scene)
+    assert (scene.owed("water").late, of(scene, "water").on_time) == (("survey",), Share(0, 1))
+
+
+def test_no_department_is_late_by_what_others_owe_on_its_part() -> None:
+    """Rule 2: a judgement or a decision that somebody else is late with is no lateness of whoever did the work."""
+    scene = called("water")
+    scene.department("water", RESOLVED)
+    scene.pass_(20 * DAY)
+    assert scene.owed("water").late == ("confirm",)
+    for whom in ("water", ""):
+        assert (of(scene, whom).prompt, of(scene, whom).on_time.of) == (Share(1, 1), 1)
+    assert of(scene, "water").on_time == Share(1, 1)
+
+
 def test_what_was_withdrawn_counts_for_what_it_had_become() -> None:
     """Rule 3: withdrawn in time it counts nowhere; withdrawn late, or after it was acknowledged, that stays."""
     scene = called("water", "power", "fire")
@@ -146,6 +179,7 @@ def test_an_extension_keeps_what_is_in_time() -> None:
     """Rule 7: a deadline moved before it passed was not missed."""
     scene = called("water")
     scene.department("water", ACKNOWLEDGED)
+    scene.department("water", SURVEYED)
     until = START + 20 * DAY
     scene.department("water", response.ExtensionRequested(until=until, reason="rain"))
     scene.street(decision.Granted(department="water", request="extension", by="responsible-leader"))
@@ -161,6 +195,7 @@ def test_work_sent_back_is_not_resolved() -> None:
     assert of(scene, "water").handling == Span(1, timedelta(), timedelta())
     scene.street(decision.SentBack(department="water", reason="it leaks"))
     assert (of(scene, "water").on_time, of(scene, "water").handling) == (Share(), Span())
+    scene.department("water", SURVEYED)
     # Monday 10:00 to Tuesday 10:00.
     scene.pass_(DAY)
     scene.department("water", RESOLVED)
@@ -213,6 +248,7 @@ def test_an_incident_stands_for_all_of_its_obligations() -> None:
     assert of(scene).response == Share(0, 1)
     scene.department("power", RESOLVED)
     assert (of(scene).response, of(scene).handling) == (Share(1, 1), Span())
+    scene.department("water", SURVEYED)
     scene.pass_(DAY)
     scene.department("water", RESOLVED)
     assert (of(scene).on_time, of(scene).handling.median) == (Share(1, 1), 7 * HOUR)

@@ -19,6 +19,7 @@ from services.runtime.clock import WallClock, open_clock, set_clock
 from services.runtime.database import connect, transaction
 from services.runtime.migrations import upgrade
 from services.runtime.settings import DatabaseSettings
+from tests.journey.house import until
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, History, attached, cause, inspected
 
@@ -51,7 +52,7 @@ async def steps(books: Books, history: History | None = None, who: str | None = 
 
 
 async def test_the_page_says_who_reads_a_history_and_who_a_list(books: Books, look: httpx.AsyncClient) -> None:
-    """By the header of the proxy and the address; what was asked of a list too; the glance that all see is nobody's."""
+    """By the header of the proxy and the address; what was asked of a list too."""
     history = History(category="gas").called().later(days=9)
     await books.write(history)
     assert (await look.get(f"/api/incidents/{history.id}", headers={HEADER: "clerk 7"})).is_success
@@ -59,7 +60,6 @@ async def test_the_page_says_who_reads_a_history_and_who_a_list(books: Books, lo
     found = await look.get("/api/broken", params={"unit": "gas", "limit": "1"}, headers={HEADER: " a \t b "})
     assert [each["unit"] for each in found.json()["rows"]] == ["双流燃气公司"]
     assert (await look.get("/api/broken", params={"unit": "gas", "after": found.json()["next"]})).is_success
-    assert (await look.get("/api/summary")).is_success
     assert (await look.get("/api/broken", params={"unit": "Gas"})).status_code == 400
     assert await read(books) == [
         ("clerk 7", "page", "10.0.0.7", "history"),
@@ -67,6 +67,32 @@ async def test_the_page_says_who_reads_a_history_and_who_a_list(books: Books, lo
         ("a b", "page", "10.0.0.7", "list broken unit=gas limit=1"),
         (ANONYMOUS, "page", "10.0.0.7", "list broken unit=gas"),
     ]
+
+
+async def test_a_glance_is_written_down_when_it_shows_somebody_other_incidents(
+    books: Books, look: httpx.AsyncClient
+) -> None:
+    """Once for each reader, however often the page asks for it, and anew when what it shows has changed."""
+    first, second = History(), History()
+    await books.write(first)
+
+    async def glance(who: str) -> set[str]:
+        answer = await look.get("/api/summary", headers={HEADER: who})
+        return {each["id"] for each in answer.json()["overdue"]["rows"]}
+
+    for who in ("clerk 7", "clerk 7", "clerk 8"):
+        assert await glance(who) == {str(first.id)}
+    assert await read(books) == [(who, "page", "10.0.0.7", "summary") for who in ("clerk 7", "clerk 8")]
+    assert await seen(books) == [{first.id}] * 2
+    await books.write(second)
+
+    async def shows_both() -> bool:
+        return len(await glance("clerk 7")) == 2
+
+    await until(shows_both)
+    assert await glance("clerk 7") == {str(first.id), str(second.id)}
+    assert [who for who, *_ in await read(books)] == ["clerk 7", "clerk 8", "clerk 7"]
+    assert (await seen(books))[-1] == {first.id, second.id}
 
 
 async def seen(books: Books) -> list[set[UUID]]:
@@ -171,11 +197,10 @@ async def test_what_can_not_be_written_down_is_not_shown(books: Books, look: htt
     await books.write(history)
     async with transaction(books.engine) as connection:
         await connection.execute(text("ALTER TABLE ledger.reading ADD CONSTRAINT never CHECK (false) NOT VALID"))
-    for path in (f"/api/incidents/{history.id}", "/api/lists/demands", "/api/broken"):
+    for path in (f"/api/incidents/{history.id}", "/api/lists/demands", "/api/broken", "/api/summary"):
         answer = await look.get(path)
         assert answer.status_code == 503
         assert "秘密" not in answer.text
-    assert (await look.get("/api/summary")).is_success
 
 
 async def test_a_trail_shows_who_did_and_who_saw_in_one_order(books: Books) -> None:
@@ -257,6 +282,32 @@ async def test_no_reading_is_ever_changed_or_deleted(database_url: str, unwritin
             await connection.execute(text(unwriting))
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT who FROM ledger.reading"))).scalars().all() == ["王督查"]
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "undoing",
+    [
+        "UPDATE ledger.entry SET who = 'street.elsewhere'",
+        "DELETE FROM ledger.entry WHERE version = 2",
+        "TRUNCATE ledger.entry",
+    ],
+)
+async def test_no_act_is_ever_changed_or_deleted(database_url: str, undoing: str) -> None:
+    """The half of the trail that says who acted stays as the history tells it."""
+    engine: AsyncEngine = connect(DatabaseSettings(url=SecretStr(database_url)), "test")
+    await upgrade(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("INSERT INTO ledger.shard (id) SELECT generate_series(0, 63)"))
+    books, history = Books(engine, database_url), History().called()
+    await books.write(history)
+    before = await books.everything()
+    with pytest.raises(DBAPIError, match="never changed or deleted"):
+        async with engine.begin() as connection:
+            await connection.execute(text(undoing))
+    assert await books.everything() == before
+    await books.write(history.later(hours=1).solved())
+    assert len((await books.everything())["entry"]) > len(before["entry"])
     await engine.dispose()
 
 

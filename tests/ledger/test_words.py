@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.incident import BreachesListed, Called, Dispatched, Inspected, Recomputed
+from schemas.incident import BreachesListed, Called, Dispatched, Inspected, Recomputed, RemindedByHand
 from schemas.topics import JOURNAL
 from services.ledger.names import Names
 from services.ledger.queries import Line
@@ -40,6 +40,12 @@ def test_a_provisional_deadline_says_so_and_so_does_its_counting_again() -> None
     assert called.endswith("decide ≤ 2021-12-21 10:00")
     again = words(Recomputed, deadlines={"resolve": "2022-01-05T02:00:00Z"}, department="water", round=1, reason=WHY)
     assert again == f"water · {WHY} · 办结 resolve ≤ 2022-01-05 10:00"
+
+
+def test_a_reminder_by_hand_says_whom_it_was_for() -> None:
+    """A department, a community, or whoever a case asks."""
+    for whom, told_as in (("department", "gas"), ("community", "gas"), ("case", "gas 督办 case")):
+        assert words(RemindedByHand, **{whom: "gas"}, due_at="2021-12-21T02:00:00Z", note="今日内").startswith(told_as)
 
 
 def test_every_obligation_names_the_rule_and_the_version_it_came_of() -> None:

@@ -10,7 +10,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.answer import Asked, BreachesListed, ConfirmationAsked, ExplanationAsked, Given, Recomputed, Reminded
+from schemas.answer import (
+    Asked,
+    BreachesListed,
+    ConfirmationAsked,
+    ExplanationAccepted,
+    ExplanationAsked,
+    Given,
+    Recomputed,
+    Reminded,
+)
 from schemas.event import parse
 from schemas.inspection import Recheck, Recorded
 from schemas.notice import Breach, Notice
@@ -196,6 +205,7 @@ async def test_what_the_community_owes_is_among_the_answers(known: House) -> Non
         ExplanationAsked(turn=1, reason="逾期未核实", due_at=due_at, provisional=True),
         Asked(report=report, incident=report, question="哪个单元？", reply_by=due_at, provisional=True),
         Recomputed(deadline="confirm", department=SECTION, due_at=due_at, reason="日历已确认"),
+        ExplanationAccepted(turn=1, note="说明属实"),
     )  # fmt: skip
     async with Speaker("/street/dongsheng", settings) as street:
         for minute, fact in enumerate(facts):
@@ -211,6 +221,7 @@ async def test_what_the_community_owes_is_among_the_answers(known: House) -> Non
         f"2021-03-01 10:04  explain  {report}  by 2021-03-04 10:00 暂定 provisional: 逾期未核实",
         f"2021-03-01 10:05  asked    {report}  哪个单元？ (→ 2021-03-04 10:00 暂定 provisional)",
         f"2021-03-01 10:06  moved    {report}  by 2021-03-04 10:00: confirm {SECTION} (日历已确认)",
+        f"2021-03-01 10:07  accepted  {report}  your explanation: 说明属实",
     ]
 
 

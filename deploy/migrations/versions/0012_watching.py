@@ -1,6 +1,7 @@
-"""Which looks of later rounds the histories have taken, supervision cases, and the notices departments were given.
+"""What watching needs: re-inspections, supervision cases, the departments' notices, and entries that stay as they are.
 
-Cases that were opened before it are listed once `whistle ledger rebuild` has run.
+Cases that were opened before it are listed, and in the rates who was late on the spot or with an interim step before it
+is late, once `whistle ledger rebuild` has run.
 
 Revision ID: 0012
 Revises: 0010
@@ -14,6 +15,14 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+# The half of the trail that says who acted; a rebuild, which only the owner can run, takes it away meanwhile.
+STAYS = """
+CREATE FUNCTION ledger.entry_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'who has done what is never changed or deleted, but by a rebuild of the ledger';
+END
+$$
+"""
 TAKEN = """
 INSERT INTO ledger.reinspection (incident, inspection, report, holds)
 SELECT DISTINCT ON (incident, inspection, report) incident, inspection, report, holds
@@ -65,6 +74,11 @@ def upgrade() -> None:
         schema="department",
     )
     op.create_index("notice_at", "notice", ["department", "at"], schema="department")
+    op.execute(STAYS)
+    op.execute(
+        "CREATE TRIGGER entry_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.entry "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger.entry_stays()"
+    )
     _fill()
 
 
@@ -74,6 +88,8 @@ def _fill() -> None:
 
 def downgrade() -> None:
     """Go back."""
+    op.execute("DROP TRIGGER entry_stays ON ledger.entry")
+    op.execute("DROP FUNCTION ledger.entry_stays()")
     op.drop_table("notice", schema="department")
     op.drop_table("supervised", schema="ledger")
     op.drop_table("reinspection", schema="ledger")
