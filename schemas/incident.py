@@ -488,6 +488,9 @@ class RemindedByHand(Entry):
     type: ClassVar[str] = "whistle.incident.reminded_by_hand.v1"
 
     department: Code | None = None
+    case: Code | None = Field(
+        default=None, description="The unit that was reminded, where it owes nothing but what its case asks."
+    )
     note: Text = ""
     copies: tuple[Copy, ...] = ()
 

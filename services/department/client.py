@@ -88,7 +88,10 @@ class Department(Speaker):
         async with self._reading(group or f"department-{self.code}-handler", "earliest") as consumer:
             backlog = await _backlog(consumer)
             moved_on = {
-                (read.incident, read.fact.round) for _, read in backlog if read and isinstance(read.fact, Changed)
+                (read.incident, read.fact.round)
+                for _, read in backlog
+                # One that still stands as dispatched has only been given another deadline.
+                if read and isinstance(read.fact, Changed) and read.fact.status != "dispatched"
             }
             for record, read in backlog:
                 await self._give(consumer, record, read, moved_on)

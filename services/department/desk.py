@@ -40,7 +40,7 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
         provisional = any(item.deadlines.get(name) == item.due_at for name in item.provisional)
         table.add_row(
-            f"{item.status}, asked to explain" if item.case and item.case.status == "asked" else item.status,
+            _status(item),
             late + local(item.due_at, configuration.calendar.zone) + " 暂定 provisional" * provisional,
             item.issued.role,
             str(item.round),
@@ -52,6 +52,11 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
     Console(width=width()).print(table)
 
 
+def _status(item: store.Item) -> str:
+    asked = item.case is not None and item.case.status == "asked"
+    return ", ".join([item.status, *(f"{name} done" for name in item.done), *["asked to explain"] * asked])
+
+
 def _row(item: store.Item) -> dict[str, object]:
     return {
         "incident": str(item.incident),
@@ -59,6 +64,7 @@ def _row(item: store.Item) -> dict[str, object]:
         "round": item.round,
         "deadlines": {name: isoformat(at) for name, at in item.deadlines.items()},
         "provisional": list(item.provisional),
+        "done": list(item.done),
         "refused": item.refused or None,
         "case": item.case.model_dump(mode="json") if item.case else None,
         "dispatch": item.issued.model_dump(mode="json", exclude_none=True),
@@ -79,7 +85,8 @@ async def show_stream(settings: Settings, department: str, *, from_start: bool, 
 
 def _line(dispatch: Dispatch, configuration: Configuration) -> str:
     said = dispatch.fact.model_dump(mode="json", exclude_none=True)
-    told = " · ".join(f"{name} {said[name]}" for name in ("status", "round", "deadline", "category") if name in said)
+    named = ("status", "round", "done", "deadline", "category")
+    told = " · ".join(f"{name} {said[name]}" for name in named if name in said)
     what = plain(str(said.get("description") or said.get("reason") or said.get("note") or ""))[:80]
     name = dispatch.fact.type.split(".")[2]
     return f"{local(dispatch.at, configuration.calendar.zone)}  {name:9} {dispatch.incident}  {told}  {what}"

@@ -38,7 +38,8 @@ CLOSED: frozenset[Status] = frozenset({"confirmed", "withdrawn"})
 class Item:
     """One obligation of one department, as last told; `refused` is the last word that was not accepted, if any.
 
-    `provisional` names the deadlines that may still move, since their calendar is not confirmed that far.
+    `provisional` names the deadlines that may still move, since their calendar is not confirmed that far. `done` names
+    those of this round that have no more to wait for, as far as they have an act of their own: on the spot, and steps.
     `case` is how the supervision case against the department stands, if there ever was one.
     """
 
@@ -53,6 +54,7 @@ class Item:
     refused: str = ""
     provisional: tuple[str, ...] = ()
     case: Supervised | None = None
+    done: tuple[str, ...] = ()
 
     @property
     def due_at(self) -> datetime | None:

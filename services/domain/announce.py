@@ -74,20 +74,22 @@ def _reminded(state: Incident, told: entries.Reminded) -> Said:
 
 def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
     due_at = _next_due_at(state, told)
-    if told.department:
+    unit = told.department or told.case or state.street
+    department = unit if unit in state.obligations else None
+    if department:
         fact = dispatch.Reminded(
-            round=state.obligations[told.department].round,
+            round=state.cases[department].turn if told.case else state.obligations[department].round,
             deadline="by-hand",
             due_at=due_at,
             note=told.note,
             copies=told.copies,
         )
-        yield DISPATCHES.named(told.department), fact
+        yield DISPATCHES.named(department), fact
     for each in told.copies:
         copied = escalation.Copied(
             street=state.street,
-            unit=told.department or state.street,
-            department=told.department,
+            unit=unit,
+            department=department,
             due_at=due_at,
             copy_to=each,
             note=told.note,
@@ -103,9 +105,13 @@ def _listed(_state: Incident | None, told: entries.BreachesListed) -> Said:
 
 def _next_due_at(state: Incident, told: entries.RemindedByHand) -> datetime:
     """Return the next deadline of whoever is reminded; where none runs, when they got the matter."""
+    case = state.cases.get(told.department or told.case or state.street)
+    clocks = [*case.clocks.values()] if case and case.status == "asked" else []
     owed = state.obligations[told.department] if told.department else state
+    if not told.case:
+        clocks += owed.clocks.values()
     got = owed.dispatched_at if isinstance(owed, Obligation) else owed.reported_at
-    first = min((each.due_at for each in owed.clocks.values()), default=got)
+    first = min((each.due_at for each in clocks), default=got)
     if first is None:
         raise TypeError("an incident without a report reminds nobody")
     return first
@@ -133,6 +139,16 @@ def _changed(state: Incident, told: Any) -> Said:
     yield from _stands(state, told, "parked" if parked else _STATUS[type(told)])
 
 
+def _arrived(state: Incident, told: entries.Arrived) -> Said:
+    yield from _stands(state, told, "acknowledged", done="arrive")
+
+
+def _progressed(state: Incident, told: entries.Progressed) -> Said:
+    """Say that an interim step is done; how the work goes otherwise is the department's own word."""
+    if told.step:
+        yield from _stands(state, told, "acknowledged", done=told.step)
+
+
 def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
     if told.department:
         yield from _stands(state, told, state.obligations[told.department].status)
@@ -147,7 +163,7 @@ def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
         yield DISPATCHES.named(told.case), fact
 
 
-def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
+def _stands(state: Incident, told: Any, status: dispatch.Status, done: str | None = None) -> Said:
     owed = state.obligations[told.department]
     clocks = owed.clocks if (owed.status, owed.round) == (status, told.round) else {}
     fact = dispatch.Changed(
@@ -155,6 +171,7 @@ def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
         round=told.round,
         deadlines={name: clock.due_at for name, clock in clocks.items()},
         provisional=tuple([name for name, clock in clocks.items() if clock.provisional]) or None,
+        done=done,
         reason=vars(told).get("reason", ""),
     )
     yield DISPATCHES.named(told.department), fact
@@ -277,6 +294,8 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         entries.Dispatched: (_issued,),
         entries.LeadSought: (_asked_for_a_lead,),
         entries.LeadNamed: (_lead_named,),
+        entries.Arrived: (_arrived,),
+        entries.Progressed: (_progressed,),
         entries.Requested: (_changed, _asked),
         entries.Reminded: (_reminded,),
         entries.Escalated: (_raised,),

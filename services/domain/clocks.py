@@ -92,8 +92,8 @@ def _not_before(state: Incident, owed: Owed, name: str, clock: Clock, configurat
     ladder = _climbed_by(unit, owed, configuration)
     if clock.fired >= ladder.early:
         return clock.due_at
-    calendar = configuration.calendar_of(unit)
-    return ladders.not_before(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
+    calendar, set_at = configuration.calendar_of(unit), clock.set_at or state.set_at.get(clock.since)
+    return ladders.not_before(ladder, calendar, clock.due_at, clock.fired, set_at)
 
 
 def _due(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Configuration) -> Due:
@@ -124,7 +124,8 @@ def _next_at(state: Incident, owed: Owed, name: str, clock: Clock, configuration
         return clock.due_at
     unit = debtor(state, owed, name)
     ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
-    return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
+    set_at = clock.set_at or state.set_at.get(clock.since)
+    return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, set_at)
 
 
 def debtor(state: Incident, owed: Owed, name: str) -> str:
@@ -200,7 +201,7 @@ def fire(story: Story, due: Due) -> None:
     if due.name == "close" and owed is None:
         story.tell(entries.HeldOpen if state.supervised else entries.Closed, **_by_itself(owed))
     elif due.name == "reply" and owed is None:
-        story.tell(entries.Unreplied, report=state.asked, **_by_itself(owed))
+        story.tell(entries.Unreplied, report=state.asked[-1], **_by_itself(owed))
     elif due.name == "review" and isinstance(owed, Obligation):
         # From the review date itself: whoever looks late moves nothing.
         resolve = Duration.parse(owed.policy.durations["resolve"])
@@ -227,7 +228,8 @@ def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
     state, configuration = story.now_is, story.configuration
     unit = debtor(state, owed, name)
     ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
-    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, state.set_at.get(clock.since))
+    set_at = clock.set_at or state.set_at.get(clock.since)
+    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, set_at)
     *skipped, highest = (index for index, _ in steps)
     told = _reach(ladder, highest, unit, configuration.directory, story.at)
     fields = {

@@ -31,13 +31,15 @@ DONE: frozenset[ObligationStatus] = frozenset({"confirmed", "withdrawn"})
 class Clock:
     """A deadline that runs: `fired` rungs of its ladder have been climbed; `since` is the version that set it.
 
-    It is `provisional` where its calendar is not confirmed for it yet.
+    It is `provisional` where its calendar is not confirmed for it yet. `set_at` is when it was first set, where it was
+    moved since by being counted again.
     """
 
     due_at: datetime
     since: int
     fired: int = 0
     provisional: Provisional | None = None
+    set_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,9 @@ class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
-    the last rating's; `proved` is what was last found of the report; `asked` is the report whose reporter has not
-    replied yet; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`;
-    `holds` is what the last re-inspection found.
+    the last rating's; `proved` is what was last found of the report; `asked` are the reports whose reporters have not
+    replied yet, the one that the clock `reply` is about last; `contacts` counts the tries to reach the citizen, and the
+    last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
     """
 
     id: UUID
@@ -163,7 +165,7 @@ class Incident:
     rated_at: datetime | None = None
     fault: Fault | None = None
     proved: Proved | None = None
-    asked: UUID | None = None
+    asked: tuple[UUID, ...] = ()
     contacts: int = 0
     reached_at: datetime | None = None
     holds: bool | None = None
@@ -445,11 +447,17 @@ def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes
 
 def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
     clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
-    return {"asked": entry.report, "clocks": clocks}
+    return {"asked": (*_but(state.asked, entry.report), entry.report), "clocks": clocks}
 
 
 def _replied(state: Incident, entry: entries.Replied, at: datetime) -> Changes:
-    return {**_unreplied(state, entry, at), "asked": None}
+    # A reply that comes late leaves whoever was asked since their time.
+    awaited = state.asked[-1:] == (entry.report,)
+    return {**(_unreplied(state, entry, at) if awaited else {}), "asked": _but(state.asked, entry.report)}
+
+
+def _but(reports: tuple[UUID, ...], report: UUID) -> tuple[UUID, ...]:
+    return tuple(each for each in reports if each != report)
 
 
 def _unreplied(state: Incident, entry: entries.Replied | entries.Unreplied, _at: datetime) -> Changes:
@@ -480,18 +488,22 @@ def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
 def _recomputed(state: Incident, entry: entries.Recomputed, _at: datetime) -> Changes:
     if entry.case is not None:
         case = state.cases[entry.case]
-        return {"cases": {**state.cases, entry.case: _changed(case, clocks=_firm(case.clocks, entry))}}
+        return {"cases": {**state.cases, entry.case: _changed(case, clocks=_firm(state, case.clocks, entry))}}
     if entry.department is None:
-        return {"clocks": _firm(state.clocks, entry)}
+        return {"clocks": _firm(state, state.clocks, entry)}
     owed = state.obligations[entry.department]
-    return _with(state, _changed(owed, clocks=_firm(owed.clocks, entry)))
+    return _with(state, _changed(owed, clocks=_firm(state, owed.clocks, entry)))
 
 
-def _firm(clocks: Mapping[str, Clock], entry: entries.Recomputed) -> Mapping[str, Clock]:
-    """Set clocks that have become certain; one that stays where it was goes on as the same."""
-    moved = {name: due_at for name, due_at in entry.deadlines.items() if clocks[name].due_at != due_at}
-    same = {name: replace(clocks[name], provisional=None) for name in entry.deadlines if name not in moved}
-    return {**clocks, **same, **{name: Clock(due_at, entry.version) for name, due_at in moved.items()}}
+def _firm(state: Incident, clocks: Mapping[str, Clock], entry: entries.Recomputed) -> Mapping[str, Clock]:
+    """Set clocks that have become certain; what has fired of them has, and one that stays where it was is the same."""
+    firm = {}
+    for name, due_at in entry.deadlines.items():
+        clock = replace(clocks[name], provisional=None)
+        if clock.due_at != due_at:
+            clock = replace(clock, due_at=due_at, since=entry.version, set_at=state.set_at.get(clock.since))
+        firm[name] = clock
+    return {**clocks, **firm}
 
 
 def _case_opened(state: Incident, entry: entries.CaseOpened, at: datetime) -> Changes:

@@ -372,7 +372,8 @@ def _reinspected(data: Data, names: Names) -> list[str]:
 
 def _reminded_by_hand(data: Data, names: Names) -> list[str]:
     copies = [_copied(each, names) for each in data.get("copies") or ()]
-    return [_department(data, names), f"抄送 copy {'、'.join(copies)}" if copies else ""]
+    of_case = f"{names.unit(data['case'])} 督办 case" if data.get("case") else ""
+    return [_department(data, names), of_case, f"抄送 copy {'、'.join(copies)}" if copies else ""]
 
 
 def _copied(data: Data, names: Names) -> str:

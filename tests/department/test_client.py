@@ -122,13 +122,16 @@ async def test_a_dispatch_given_twice_is_answered_with_one_id(settings: Settings
 
 
 async def test_a_program_started_for_the_first_time_leaves_the_past_alone(settings: Settings, code: str) -> None:
-    """Of what was dispatched before, only what no later word has moved on is given to the handler."""
+    """Of what was dispatched before, only what no later word has moved on is given; a deadline that moved is none."""
     settled, still_open = uuid.uuid4(), uuid.uuid4()
     await issue(settings, code, settled)
     async with Speaker("/router", settings) as router:
         moved_on = dispatch.Changed(status="acknowledged", round=1, deadlines={})
         await router.say(DISPATCHES.named(code), settled, moved_on)
     await issue(settings, code, still_open)
+    async with Speaker("/router", settings) as router:
+        counted_again = dispatch.Changed(status="dispatched", round=1, deadlines={}, reason="the calendar is confirmed")
+        await router.say(DISPATCHES.named(code), still_open, counted_again)
     handled: list[Dispatch] = []
     await handle(settings, code, handled)
     assert [each.incident for each in handled] == [still_open]

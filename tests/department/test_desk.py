@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -108,6 +108,31 @@ async def test_an_inbox_holds_what_was_told_last(engine: AsyncEngine) -> None:
     (item,) = await inbox(ACKNOWLEDGED)
     assert (item.status, item.refused, item.deadlines) == ("acknowledged", "", {"resolve": AT})
     assert await inbox(dispatch.Changed(status="confirmed", round=1, deadlines={})) == []
+
+
+async def test_a_deadline_that_was_kept_is_no_longer_due(engine: AsyncEngine) -> None:
+    """Once the department is on the spot, or a step is done, the inbox shows what is left to do, and what was done."""
+
+    async def inbox(*facts: Fact) -> store.Item:
+        causes = [heard("water", fact) for fact in facts]
+        await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), causes)
+        async with engine.connect() as connection:
+            (item,) = await store.inbox(connection, "water")
+        return item
+
+    later = AT + timedelta(days=1)
+    deadlines = {"arrive": AT, "survey": AT, "resolve": later}
+    item = await inbox(issued(), dispatch.Changed(status="acknowledged", round=1, deadlines=deadlines))
+    assert (item.due_at, item.done) == (AT, ())
+    left = {"survey": AT, "resolve": later}
+    item = await inbox(dispatch.Changed(status="acknowledged", round=1, deadlines=left, done="arrive"))
+    assert (item.due_at, item.done) == (AT, ("arrive",))
+    item = await inbox(dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": later}, done="survey"))
+    assert (item.due_at, item.done) == (later, ("arrive", "survey"))
+    item = await inbox(dispatch.Changed(status="resolved", round=1, deadlines={}))
+    assert item.done == ("arrive", "survey")
+    again = dispatch.Changed(status="acknowledged", round=2, deadlines={"survey": later})
+    assert (await inbox(again)).done == (), "a new round begins with nothing done"
 
 
 async def test_an_inbox_says_which_deadlines_may_still_move(engine: AsyncEngine) -> None:

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from schemas import action, decision, response
 from schemas.dispatch import Changed, Issued
-from schemas.incident import Called, Dispatched, Entry, Recomputed
+from schemas.incident import Called, Dispatched, Entry, Escalated, Recomputed, Reminded
 from services.domain.clocks import identity
 from services.domain.configuration import Configuration
 from services.domain.decide import decide_due
 from services.domain.incident import Clock
+from services.domain.ladder import Step
 from services.domain.provisional import counted_by, recount_due, running_out
 from services.domain.whistles import Whistle
 from services.domain.working_time import Calendar, Duration
-from tests.domain.scene import CONFIGURATION, DAY, HOUR, Scene, durations, names, opened
+from tests.domain.scene import CONFIGURATION, DAY, HOUR, START, Scene, durations, names, opened
 from tests.domain.test_incident_properties import moments, sensible
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -110,7 +111,7 @@ def test_once_the_calendar_is_confirmed_the_deadline_is_counted_from_the_origina
     assert (own.department, list(own.deadlines)) == (None, ["overall"])
     assert (owed.department, owed.round, owed.deadlines) == ("water", 1, {"resolve": local("03-16T10:00")})
     assert (owed.who, owed.reason) == ("clock", "the calendar city is confirmed until 2021-12-31")
-    assert scene.owed().clocks["resolve"] == Clock(local("03-16T10:00"), owed.version)
+    assert scene.owed().clocks["resolve"] == Clock(local("03-16T10:00"), owed.version, set_at=START)
     changed = next(fact for _, fact in reversed(scene.said) if isinstance(fact, Changed))
     assert (changed.status, changed.provisional) == ("dispatched", None)
     assert changed.deadlines["resolve"] == local("03-16T10:00")
@@ -124,6 +125,59 @@ def test_it_is_counted_again_exactly_once() -> None:
     assert len(recount(scene, by(LONG))) == 2
     assert recount(scene) == []
     assert counted_by(scene.now, scene.configuration) is None
+
+
+def reminding(calendar: Calendar, before: str, resolve: str = "10wd") -> Configuration:
+    """The same, and whoever owes is reminded so long before each deadline."""
+    configuration = by(calendar, resolve)
+    early = Step(Duration.parse(before), None, before=True)
+    ladders = {name: replace(each, steps=(early, *each.steps)) for name, each in configuration.ladders.items()}
+    return replace(configuration, ladders=ladders)
+
+
+def fired(told: Sequence[Entry], deadline: str = "resolve") -> list[tuple[str, int, datetime]]:
+    """What was fired of one deadline: (entry, step, when that deadline was due)."""
+    return [
+        (type(each).__name__, each.step, each.due_at)
+        for each in told
+        if isinstance(each, Reminded | Escalated) and each.deadline == deadline
+    ]
+
+
+def test_who_was_reminded_of_a_deadline_is_not_reminded_again_because_it_moved() -> None:
+    """The rungs that have fired stay fired; those that haven't follow the new deadline."""
+    scene = called(reminding(SHORT, "1wd"))
+    scene.department("water", response.Acknowledged())
+    due_at, moved = local("03-15T10:00"), local("03-16T10:00")
+    assert fired(scene.pass_(local("03-12T11:00") - scene.at)) == [("Reminded", 0, due_at)]
+    recount(scene, reminding(LONG, "1wd"))
+    assert scene.owed().clocks["resolve"] == Clock(moved, scene.told[-1][1].version, 1, set_at=START)
+    assert fired(scene.pass_(moved - scene.at - HOUR)) == []
+    assert "resolve" not in scene.owed().late
+    assert fired(scene.pass_(HOUR)) == [("Reminded", 1, moved)]
+
+
+def test_a_reminder_that_has_not_come_follows_the_deadline() -> None:
+    """It comes so long before the new one, and not at the old instant."""
+    scene = called(reminding(SHORT, "1wd"))
+    scene.department("water", response.Acknowledged())
+    recount(scene, reminding(LONG, "1wd"))
+    assert fired(scene.pass_(local("03-15T09:00") - scene.at)) == []
+    assert fired(scene.pass_(HOUR)) == [("Reminded", 0, local("03-16T10:00"))]
+
+
+def test_whether_there_was_time_for_a_reminder_is_judged_by_when_the_deadline_was_set() -> None:
+    """However late it is counted again: whoever was given more time than that is reminded, at once if it is due."""
+    scene = called(reminding(SHORT, "5wd", "9wd"))
+    scene.department("water", response.Acknowledged())
+    scene.later(local("03-10T16:00") - scene.at)
+    recount(scene, reminding(LONG, "5wd", "9wd"))
+    assert fired(scene.sweep()) == [("Reminded", 0, local("03-15T10:00"))]
+    never = called(reminding(SHORT, "10wd"))
+    never.department("water", response.Acknowledged())
+    never.later(DAY)
+    recount(never, reminding(LONG, "10wd"))
+    assert fired(never.pass_(local("03-16T09:00") - never.at)) == []
 
 
 def test_whatever_is_said_first_finds_them_counted_again() -> None:
