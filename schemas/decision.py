@@ -191,6 +191,7 @@ class Replied(Decision):
 
     type: ClassVar[str] = "whistle.decision.replied.v1"
 
+    community: Code
     report: UUID
     reply: Words
 
@@ -211,6 +212,7 @@ class Rated(Decision):
 
     type: ClassVar[str] = "whistle.decision.rated.v1"
 
+    community: Code
     report: UUID
     solved: Flag
     satisfied: Flag

@@ -57,6 +57,9 @@ def _ask(story: Story, state: Incident, fact: decision.Asked) -> Verdict:
 def _reply(story: Story, state: Incident, fact: decision.Replied) -> Verdict:
     if state.status not in AT_WORK:
         return Refusal(f"the incident is {state.status}: no reply is waited for any more")
+    refusal = _not_theirs(state, fact.report, fact.community)
+    if refusal:
+        return refusal
     # Whoever replies after the time-out is heard still; who was never asked, or has replied, raises another report.
     if fact.report not in state.asked:
         return Refusal(f"the reporter of {fact.report} was asked nothing that is still without a reply")
@@ -91,8 +94,9 @@ def _rate(story: Story, state: Incident, fact: decision.Rated) -> Verdict:
     closed_at = _closed_at(story, state)
     if closed_at:
         return Refusal(f"the window for ratings closed at {isoformat(closed_at)}: raise the matter anew")
-    if fact.report not in _reports(state):
-        return Refusal(f"the report {fact.report} is not part of the incident")
+    refusal = _not_theirs(state, fact.report, fact.community)
+    if refusal:
+        return refusal
     if fact.satisfied and fact.fault:
         return Refusal("a reporter who is satisfied finds no fault: leave one of the two out")
     story.tell(
@@ -163,12 +167,21 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
         story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
 
 
-def _reports(state: Incident) -> set[UUID]:
-    return {state.id, *(each.report for each in state.repeats)}
+def _not_theirs(state: Incident, report: UUID, community: str) -> Refusal | None:
+    """Whether a community speaks for a reporter who is not its own: it could reopen any matter of its street's."""
+    of = _reports(state).get(report)
+    if of is None:
+        return Refusal(f"the report {report} is not part of the incident")
+    return None if of == community else Refusal(f"the report {report} is one of {of}, not of {community}")
+
+
+def _reports(state: Incident) -> Mapping[UUID, str]:
+    """Return the reports that live in the incident, with the community of each."""
+    return {state.id: state.community, **{each.report: each.community for each in state.repeats}}
 
 
 def _communities(state: Incident) -> set[str]:
-    return {state.community, *(each.community for each in state.repeats)}
+    return set(_reports(state).values())
 
 
 ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(

@@ -44,7 +44,7 @@ def hear_community(
         case _ if type(fact) in _OF_INCIDENT:
             yield topic, incident, _OF_INCIDENT[type(fact)](by=community, community=community, **fields)
         case _ if type(fact) in _OF_REPORTER:
-            yield topic, incident, _OF_REPORTER[type(fact)](by=community, report=key, **fields)
+            yield topic, incident, _OF_REPORTER[type(fact)](by=community, community=community, report=key, **fields)
         case _:
             raise TypeError(f"a community does not say {fact.type}")
 

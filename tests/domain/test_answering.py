@@ -24,7 +24,7 @@ ROUND = UUID("00000000-0000-7000-8000-000000000009")
 DONE = response.Resolved(note="mended")
 CALL = decision.Called(kind="general")
 ASK = decision.Asked(question="on which floor?")
-REPLY = decision.Replied(report=INCIDENT, reply="on the third")
+REPLY = decision.Replied(community="elm", report=INCIDENT, reply="on the third")
 
 
 def called(category: str = "water", **fields: Any) -> Scene:
@@ -77,7 +77,9 @@ def reason(told: list[Any]) -> str:
 
 def rated(fault: Any = None, *, solved: bool = True, satisfied: bool = False) -> decision.Rated:
     """A rating by the reporter."""
-    return decision.Rated(report=INCIDENT, solved=solved, satisfied=satisfied, fault=fault, note="they left a hole")
+    return decision.Rated(
+        community="elm", report=INCIDENT, solved=solved, satisfied=satisfied, fault=fault, note="they left a hole"
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,24 @@ def test_who_is_satisfied_finds_no_fault() -> None:
     assert scene.now.satisfied is None
 
 
+@pytest.mark.parametrize(
+    "said", [report.Rated(solved=False, satisfied=False, fault="handler"), report.Replied(reply="forget it")]
+)
+def test_no_community_speaks_for_the_reporter_of_another(said: Fact) -> None:
+    """Whatever report it names, what a community says is of its own reporters: nothing reopens, no question ends."""
+    scene = answered() if isinstance(said, report.Rated) else called()
+    scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
+    if isinstance(said, report.Replied):
+        scene.street(ASK)
+    before = scene.now
+    for community, of in (("oak", INCIDENT), ("elm", OTHER)):
+        [(_, _, passed_on)] = hear_community(None, of, community, said, scene.at, CONFIGURATION)
+        assert f"not of {community}" in reason(scene.street(passed_on))
+        assert replace(scene.now, version=before.version) == before
+    [(_, _, passed_on)] = hear_community(scene.now, INCIDENT, "elm", said, scene.at, CONFIGURATION)
+    assert names(scene.street(passed_on))[0] == type(said).__name__
+
+
 # --- interim answers -------------------------------------------------------------------------------------------------
 
 
@@ -197,10 +217,12 @@ def test_a_question_reaches_the_reporter_it_is_put_to_and_the_reply_ends_the_wai
         answer.Asked(report=OTHER, incident=INCIDENT, question="on which floor?", reply_by=START + 5 * DAY),
     )
     assert "asked nothing" in reason(scene.street(REPLY))
-    told = scene.later(DAY).street(decision.Replied(report=OTHER, reply="on the third"))
+    told = scene.later(DAY).street(decision.Replied(community="oak", report=OTHER, reply="on the third"))
     assert names(told) == ["Replied"]
     assert (scene.now.status, scene.now.asked, "reply" in scene.now.clocks) == (status, (), False)
-    assert "asked nothing" in reason(scene.street(decision.Replied(report=OTHER, reply="on the third")))
+    assert "asked nothing" in reason(
+        scene.street(decision.Replied(community="oak", report=OTHER, reply="on the third"))
+    )
 
 
 def test_an_unanswered_question_ends_by_itself_and_a_late_reply_is_heard_still() -> None:
@@ -230,11 +252,11 @@ def test_everybody_who_was_asked_may_reply_late_whoever_was_asked_since() -> Non
     assert names(first.later(HOUR).street(REPLY))[-1] == "Replied"
     assert (first.now.asked, first.now.clocks["reply"]) == ((OTHER,), reply_by)
     assert "asked nothing" in reason(first.street(REPLY)), "once is enough"
-    assert names(first.street(decision.Replied(report=OTHER, reply="on the ninth")))[-1] == "Replied"
+    assert names(first.street(decision.Replied(community="oak", report=OTHER, reply="on the ninth")))[-1] == "Replied"
     assert (first.now.asked, "reply" in first.now.clocks) == ((), False)
     told = [each.report for each in silent.pass_(6 * DAY) if isinstance(each, incident.Unreplied)]
     assert (told, silent.now.asked) == ([OTHER], (INCIDENT, OTHER))
-    assert names(silent.street(decision.Replied(report=OTHER, reply="on the ninth")))[-1] == "Replied"
+    assert names(silent.street(decision.Replied(community="oak", report=OTHER, reply="on the ninth")))[-1] == "Replied"
     assert names(silent.street(REPLY))[-1] == "Replied"
 
 
@@ -347,7 +369,7 @@ def test_no_internal_note_reaches_a_reporter() -> None:
     scene.street(decision.Verified(holds=True, note=INTERNAL))
     scene.street(decision.Confirmed(note=INTERNAL))
     scene.street(decision.Answered(answer="water is back", note=INTERNAL))
-    scene.street(decision.Rated(report=OTHER, solved=False, satisfied=False, note=INTERNAL))
+    scene.street(decision.Rated(community="oak", report=OTHER, solved=False, satisfied=False, note=INTERNAL))
     scene.street(decision.Withdrawn(department="water", reason=INTERNAL))
     scene.street(decision.Refused(reason="none of ours", note=INTERNAL))
     assert not any(isinstance(entry, ActRefused) for _, entry in scene.told)
@@ -474,14 +496,17 @@ def _told(entry: BaseModel) -> dict[str, Any]:
 
 AT = START - timedelta(minutes=5)
 COMMUNITY_SAYS: list[tuple[Fact, Fact]] = [
-    (report.Replied(reply="on the third"), decision.Replied(by="elm", report=INCIDENT, reply="on the third")),
+    (
+        report.Replied(reply="on the third"),
+        decision.Replied(by="elm", community="elm", report=INCIDENT, reply="on the third"),
+    ),
     (
         report.Contacted(contacted_at=AT, channel="visit", reached=False),
         decision.Contacted(by="elm", community="elm", contacted_at=AT, channel="visit", reached=False),
     ),
     (
         report.Rated(solved=True, satisfied=False, fault="handler"),
-        decision.Rated(by="elm", report=INCIDENT, solved=True, satisfied=False, fault="handler"),
+        decision.Rated(by="elm", community="elm", report=INCIDENT, solved=True, satisfied=False, fault="handler"),
     ),
     (
         report.Verified(holds=True, proved="not-true"),

@@ -17,7 +17,7 @@ from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, MINUTE, OTHER
 
 CALL = decision.Called(kind="general")
 DONE = response.Resolved(note="mended")
-NOT_SOLVED = decision.Rated(report=INCIDENT, solved=False, satisfied=False, note="still dry")
+NOT_SOLVED = decision.Rated(community="elm", report=INCIDENT, solved=False, satisfied=False, note="still dry")
 
 
 def called(category: str = "water", **fields: str) -> Scene:
@@ -410,7 +410,7 @@ def test_resolved_confirmed_answered_and_satisfied_are_separate_facts() -> None:
     """Each has an act and an instant of its own, and the last tells two things."""
     scene = answered()
     assert scene.history()[-4:] == ["Resolved", "WorkConfirmed", "Confirmed", "Answered"]
-    scene.street(decision.Rated(report=INCIDENT, solved=True, satisfied=False))
+    scene.street(decision.Rated(community="elm", report=INCIDENT, solved=True, satisfied=False))
     assert (scene.now.solved, scene.now.satisfied, scene.now.status) == (True, False, "answered")
 
 
@@ -448,7 +448,7 @@ def test_the_rating_window_ends_when_it_is_due() -> None:
 def test_only_a_reporter_of_the_incident_rates_it() -> None:
     """Its own report and each attached one may be rated; any other is refused."""
     scene = answered()
-    stranger = decision.Rated(report=OTHER, solved=True, satisfied=True)
+    stranger = decision.Rated(community="oak", report=OTHER, solved=True, satisfied=True)
     assert names(scene.street(stranger)) == ["ActRefused"]
     scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
     assert names(scene.street(stranger)) == ["Rated"]

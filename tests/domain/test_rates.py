@@ -35,7 +35,7 @@ def called(*departments: str) -> Scene:
 
 def rated(scene: Scene, *, solved: bool, satisfied: bool = True) -> Scene:
     """The reporter rates."""
-    scene.street(decision.Rated(report=INCIDENT, solved=solved, satisfied=satisfied))
+    scene.street(decision.Rated(community="elm", report=INCIDENT, solved=solved, satisfied=satisfied))
     return scene
 
 

@@ -203,7 +203,7 @@ def test_who_was_held_open_can_still_be_reopened() -> None:
     """Until it closes the reporter may say that nothing is solved; a new round has its own clocks, beside the case."""
     found = done(open_("water"))
     found.pass_(7 * DAY)
-    told = found.street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
+    told = found.street(decision.Rated(community="elm", report=INCIDENT, solved=False, satisfied=False))
     assert names(told) == ["Rated", "Reopened", "Dispatched"]
     assert found.now.supervised
     assert names(found.hear(*explained("water"))) == ["Explained"]
