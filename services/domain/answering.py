@@ -149,7 +149,8 @@ def _closed_at(story: Story, state: Incident) -> datetime | None:
     """Return when the window closed in which the reporter could object; None where it is open, or yet to open."""
     if state.status not in {"closed", "refused"} or state.answered_at is None:
         return None
-    closes_at = story.after(story.configuration.street.close, since=state.answered_at)
+    told_at = max(state.answered_at, state.told_at or state.answered_at)
+    closes_at = story.after(story.configuration.street.close, since=told_at)
     return closes_at if state.status == "closed" or story.at >= closes_at else None
 
 

@@ -132,10 +132,11 @@ class Repeat:
 class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
-    `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
-    the last rating's; `proved` is what was last found of the report; `asked` are the reports whose reporters have not
-    replied yet, the one that the clock `reply` is about last; `contacts` counts the tries to reach the citizen, and the
-    last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
+    `naming` is the unit that has to name the lead, while the clock `lead` runs. `told_at` is when an answer was last
+    told to who came after it. `solved`, `satisfied` and `fault` are the last rating's; `proved` is what was last found
+    of the report; `asked` are the reports whose reporters have not replied yet, the one that the clock `reply` is about
+    last; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`; `holds` is
+    what the last re-inspection found.
     """
 
     id: UUID
@@ -155,6 +156,7 @@ class Incident:
     attached_to: UUID | None = None
     answer: str = ""
     answered_at: datetime | None = None
+    told_at: datetime | None = None
     confirmed_at: datetime | None = None
     reopened: int = 0
     escalations: int = 0
@@ -433,8 +435,12 @@ def _attached(state: Incident, entry: entries.Attached, _at: datetime) -> Change
     return _set(state, entry, "attached", "*", attached_to=entry.to)
 
 
-def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: datetime) -> Changes:
-    return {"repeats": (*state.repeats, Repeat(entry.report, entry.community))}
+def _repeat_attached(state: Incident, entry: entries.RepeatAttached, at: datetime) -> Changes:
+    after: Changes = {"repeats": (*state.repeats, Repeat(entry.report, entry.community))}
+    if entry.deadlines is None:
+        return after
+    clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
+    return {**after, "clocks": clocks, "told_at": at}
 
 
 def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:

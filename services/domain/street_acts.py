@@ -181,7 +181,11 @@ def _attach_repeat(story: Story, state: Incident, fact: decision.RepeatAttached)
         return Refusal("the report is attached already")
     if story.configuration.directory.street_of(fact.community) != state.street:
         return Refusal(f"{fact.community} is no community of the street {state.street}")
-    story.tell(entries.RepeatAttached, report=fact.report, community=fact.community)
+    # It may have broken again since: that the old answer is theirs too takes somebody who says so.
+    if state.status in {"confirmed", "answered"} and story.by.startswith("rule:"):
+        return Refusal(f"the incident is {state.status}: whether a new report repeats it is for an officer to say")
+    told = {"deadlines": story.deadlines(close=story.configuration.street.close)} if state.status == "answered" else {}
+    story.tell(entries.RepeatAttached, report=fact.report, community=fact.community, **told)
     return None
 
 

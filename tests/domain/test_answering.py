@@ -161,6 +161,61 @@ def test_no_community_speaks_for_the_reporter_of_another(said: Fact) -> None:
     assert names(scene.street(passed_on))[0] == type(said).__name__
 
 
+# --- what is repeated when it is done already ------------------------------------------------------------------------
+
+BY_RULE = decision.RepeatAttached(by="rule:repeats", report=OTHER, community="oak")
+BY_OFFICER = decision.RepeatAttached(report=OTHER, community="oak")
+
+
+def reopened() -> Scene:
+    """An incident that was answered once, and is at work again."""
+    scene = answered()
+    scene.street(rated(solved=False))
+    return scene
+
+
+@pytest.mark.parametrize("scene", [confirmed, answered])
+def test_no_rule_gives_a_new_report_an_old_answer(scene: Any) -> None:
+    """What is done may have broken again: nobody is told that it is settled until an officer has said so."""
+    found = scene()
+    assert "an officer" in reason(found.street(BY_RULE))
+    assert (found.now.repeats, {of for _, of, _ in follow(found)} - {INCIDENT}) == ((), set())
+    assert names(found.street(BY_OFFICER)) == ["RepeatAttached"]
+
+
+@pytest.mark.parametrize("scene", [called, reopened])
+def test_what_is_at_work_takes_repeats_by_rule(scene: Any) -> None:
+    """The answer is still to come, for the first time or once more."""
+    assert names(scene().street(BY_RULE)) == ["RepeatAttached"]
+
+
+def test_who_is_told_an_old_answer_has_the_whole_window_to_object() -> None:
+    """It is counted anew from then, for everybody, and a rating outside it is told when it closed."""
+    scene = answered()
+    scene.pass_(5 * DAY)
+    scene.street(BY_OFFICER)
+    assert answers(scene)[-1][1] == OTHER
+    assert {name: clock.due_at for name, clock in scene.now.clocks.items()} == {"close": scene.at + 7 * DAY}
+    scene.pass_(7 * DAY - MINUTE)
+    objection = decision.Rated(community="oak", report=OTHER, solved=False, satisfied=False)
+    assert "Reopened" in names(scene.copy().street(objection))
+    scene.pass_(MINUTE)
+    assert scene.now.status == "closed"
+    assert "closed at 2021-03-13T02:00:00Z" in reason(scene.street(objection))
+
+
+def test_the_next_answer_has_a_window_of_its_own_again() -> None:
+    """Who was told an old answer once moves no window but that of this answer."""
+    scene = answered()
+    scene.street(BY_OFFICER)
+    scene.later(DAY).street(rated(solved=False))
+    scene.department("water", DONE)
+    scene.street(decision.Confirmed())
+    scene.street(decision.Answered(answer="for good"))
+    scene.pass_(7 * DAY)
+    assert "closed at 2021-03-09T02:00:00Z" in reason(scene.street(rated()))
+
+
 # --- interim answers -------------------------------------------------------------------------------------------------
 
 
