@@ -140,8 +140,10 @@ def _undo(story: Story, state: Incident, reason: str) -> None:
         _reopen(story, state, reason)
         return
     for owed in state.obligations.values():
+        if owed.status == "confirmed":
+            redispatch(story, owed, note=reason)
         # Of a department's work it is evidence, on which the street owes its judgement.
-        if owed.status == "resolved" and owed.section:
+        elif owed.status == "resolved" and owed.section:
             send_back(story, owed, reason)
 
 

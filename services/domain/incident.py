@@ -322,7 +322,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         clocks=_clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional),
         late=before.late if before else (),
         acknowledged_at=before.acknowledged_at if before else None,
-        # What was confirmed is dispatched again only where the incident was reopened.
+        # What was confirmed is dispatched again only where it was found not to be done.
         reopened=before.reopened + (before.status == "confirmed") if before else 0,
     )
     return _with(state, owed)

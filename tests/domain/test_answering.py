@@ -492,6 +492,24 @@ def test_a_sections_resolved_work_that_does_not_hold_is_sent_back() -> None:
     assert (scene.owed("water").status, set(scene.owed("water").clocks)) == ("resolved", {"confirm"})
 
 
+def test_confirmed_work_that_does_not_hold_is_done_again_while_others_are_still_at_work() -> None:
+    """Whose was confirmed has a new round; who is at work goes on, and nothing is answered until all of it is done."""
+    scene = called("river", kind="hazard")
+    scene.department("water", DONE)
+    scene.street(decision.Confirmed(department="water"))
+    assert names(scene.street(again(holds=True))) == ["Reinspected"]
+    power = scene.owed("power")
+    assert names(scene.street(again(holds=False))) == ["Reinspected", "Dispatched"]
+    assert (scene.owed().status, scene.owed().round, scene.owed().reopened) == ("dispatched", 2, 1)
+    assert (scene.owed("power"), scene.now.status, scene.now.reopened) == (power, "responding", 0)
+    for department in ("power", "east-care"):
+        scene.department(department, DONE)
+        scene.street(decision.Confirmed(department=department, community="elm" if department == "east-care" else None))
+    assert scene.now.status == "responding"
+    assert names(scene.street(again(holds=False))) == ["Reinspected", "Dispatched", "Dispatched"]
+    assert scene.owed().round == 2
+
+
 def test_after_the_window_only_what_holds_is_kept() -> None:
     """What doesn't hold long after the answer is a hazard of its own, and whoever says so is told."""
     scene = answered(kind="hazard")
