@@ -52,13 +52,24 @@ class Pending:
     approver: Approver
 
 
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What the reporter of one report has said of an answer, the last time they did."""
+
+    report: UUID
+    solved: bool
+    satisfied: bool
+    fault: Fault | None = None
+
+
 @dataclass(frozen=True)
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
     `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `late` names the
     deadlines that passed unkept: what was late stays late. `acknowledged_at` is of the first time, `resolved_at` of the
-    last in this round; `reopened` counts how often confirmed work was called for again.
+    last in this round; `reopened` counts how often confirmed work was called for again. `anew_at` is the last call that
+    followed one of which nothing had become; `ratings` are those given while its work was confirmed.
     """
 
     department: str
@@ -79,6 +90,8 @@ class Obligation:
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
     reopened: int = 0
+    anew_at: datetime | None = None
+    ratings: tuple[Rating, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -133,10 +146,10 @@ class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `told_at` is when an answer was last
-    told to who came after it. `solved`, `satisfied` and `fault` are the last rating's; `proved` is what was last found
-    of the report; `asked` are the reports whose reporters have not replied yet, the one that the clock `reply` is about
-    last; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`; `holds` is
-    what the last re-inspection found.
+    told to who came after it. `ratings` are the last of each reporter who rated, the latest last; `proved` is what was
+    last found of the report; `asked` are the reports whose reporters have not replied yet, the one that the clock
+    `reply` is about last; `contacts` counts the tries to reach the citizen, and the last that succeeded was at
+    `reached_at`; `holds` is what the last re-inspection found.
     """
 
     id: UUID
@@ -162,10 +175,7 @@ class Incident:
     escalations: int = 0
     late: tuple[str, ...] = ()
     naming: str = ""
-    solved: bool | None = None
-    satisfied: bool | None = None
-    rated_at: datetime | None = None
-    fault: Fault | None = None
+    ratings: tuple[Rating, ...] = ()
     proved: Proved | None = None
     asked: tuple[UUID, ...] = ()
     contacts: int = 0
@@ -181,6 +191,16 @@ class Incident:
     def ended(self) -> bool:
         """Whether nobody waits for anything any more, but perhaps for what a supervision case asks."""
         return self.status in ENDED
+
+    @property
+    def solved(self) -> bool | None:
+        """Whether all who rated call it solved; None where nobody has."""
+        return all(each.solved for each in self.ratings) if self.ratings else None
+
+    @property
+    def satisfied(self) -> bool | None:
+        """Whether all who rated are satisfied; None where nobody has."""
+        return all(each.satisfied for each in self.ratings) if self.ratings else None
 
     @property
     def supervised(self) -> bool:
@@ -316,6 +336,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         owner=entry.owner,
         policy=entry.policy,
         dispatched_at=before.dispatched_at if before else at,
+        anew_at=_anew_at(before, at) if before else None,
         extensions=before.extensions if before else 0,
         bound=entry.bound,
         refused=before.refused if before else False,
@@ -324,8 +345,14 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         acknowledged_at=before.acknowledged_at if before else None,
         # What was confirmed is dispatched again only where it was found not to be done.
         reopened=before.reopened + (before.status == "confirmed") if before else 0,
+        ratings=before.ratings if before else (),
     )
     return _with(state, owed)
+
+
+def _anew_at(before: Obligation, at: datetime) -> datetime | None:
+    began = before.acknowledged_at or "acknowledge" in before.late
+    return before.anew_at if began or before.status != "withdrawn" else at
 
 
 def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -> Changes:
@@ -475,8 +502,18 @@ def _contacted(state: Incident, entry: entries.Contacted, _at: datetime) -> Chan
     return {"contacts": state.contacts + 1, **reached}
 
 
-def _rated(_state: Incident, entry: entries.Rated, at: datetime) -> Changes:
-    return {"solved": entry.solved, "satisfied": entry.satisfied, "fault": entry.fault, "rated_at": at}
+def _rated(state: Incident, entry: entries.Rated, _at: datetime) -> Changes:
+    rating = Rating(entry.report, entry.solved, entry.satisfied, entry.fault)
+    # It is about the work that stands, whatever becomes of that later.
+    obligations = {
+        name: _changed(owed, ratings=_last_of_each(owed.ratings, rating)) if owed.status == "confirmed" else owed
+        for name, owed in state.obligations.items()
+    }
+    return {"ratings": _last_of_each(state.ratings, rating), "obligations": obligations}
+
+
+def _last_of_each(ratings: tuple[Rating, ...], rating: Rating) -> tuple[Rating, ...]:
+    return (*(each for each in ratings if each.report != rating.report), rating)
 
 
 def _reinspected(_state: Incident, entry: entries.Reinspected, _at: datetime) -> Changes:

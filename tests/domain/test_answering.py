@@ -100,7 +100,9 @@ def test_not_solved_or_not_satisfied_through_the_handlers_fault_reopens(
     """Whoever had done it has a new round with deadlines from that instant, counted; any other rating changes none."""
     scene = answered()
     scene.later(DAY).street(rating)
-    assert (scene.now.solved, scene.now.satisfied, scene.now.fault) == (rating.solved, rating.satisfied, rating.fault)
+    assert [(each.solved, each.satisfied, each.fault) for each in scene.now.ratings] == [
+        (rating.solved, rating.satisfied, rating.fault)
+    ]
     assert scene.now.reopened == reopens
     assert scene.now.status == ("called" if reopens else "answered")
     if reopens:
