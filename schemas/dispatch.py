@@ -95,6 +95,7 @@ class Supervised(Fact):
     status: CaseStatus
     turn: Ordinal
     deadlines: Deadlines
+    provisional: ProvisionalNames | None = None
     reason: Text = ""
 
 

@@ -474,7 +474,10 @@ class Escalated(_OfDeadline):
 
 
 class Recomputed(Entry):
-    """Provisional deadlines were counted again, from the same instants, by a calendar that is confirmed for them."""
+    """Provisional deadlines were counted again, from the same instants, by a calendar that is confirmed for them.
+
+    `post` is the district's where one of them is a decision it was asked for; `holder`, of `holder_unit`, held it then.
+    """
 
     type: ClassVar[str] = "whistle.incident.recomputed.v1"
 
@@ -483,6 +486,9 @@ class Recomputed(Entry):
     round: Count = 0
     deadlines: Deadlines
     reason: Reason
+    post: Code | None = None
+    holder: Line | None = None
+    holder_unit: Code | None = None
 
 
 class RemindedByHand(Entry):

@@ -38,7 +38,7 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
         table.add_column(heading, no_wrap=heading == "incident")
     for item in items:
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
-        provisional = any(item.deadlines.get(name) == item.due_at for name in item.provisional)
+        provisional = item.due_at is not None and item.due_at in item.provisional_ats
         table.add_row(
             _status(item),
             late + local(item.due_at, configuration.calendar.zone) + " 暂定 provisional" * provisional,

@@ -63,6 +63,12 @@ class Item:
         own = (at for name, at in self.deadlines.items() if name not in OF_THE_STREET)
         return min((*own, *asked.values()), default=None)
 
+    @property
+    def provisional_ats(self) -> frozenset[datetime]:
+        """The instants that may still move (UTC), of the obligation and of what its case asks."""
+        of_case = [self.case.deadlines[name] for name in self.case.provisional or ()] if self.case else []
+        return frozenset([*of_case, *(self.deadlines[name] for name in self.provisional)])
+
 
 @dataclass(frozen=True, slots=True)
 class Items:

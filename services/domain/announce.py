@@ -7,7 +7,7 @@ supervision.
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from schemas import dispatch, escalation
 from schemas import incident as entries
@@ -161,6 +161,30 @@ def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
             reason=told.reason,
         )
         yield DISPATCHES.named(told.case), fact
+    if told.post:
+        yield ESCALATIONS.name, _asked_again(state, told, told.post)
+
+
+def _asked_again(state: Incident, told: entries.Recomputed, post: str) -> escalation.Asked:
+    """Return what the district is asked, by when it is certain to be due; why it was asked, it has been told."""
+    fields: dict[str, Any] = {"unit": state.naming, "request": "lead", "deadline": "lead"}
+    if told.case:
+        department = told.case if told.case in state.obligations else None
+        fields = {"unit": state.cases[told.case].judge, "request": "judge", "deadline": "judge"}
+        fields["department"] = department
+    elif told.department and (asked := state.obligations[told.department].request):
+        fields = {"unit": asked.unit, "request": asked.request, "deadline": "approve"}
+        fields |= {"department": told.department, "until": asked.until}
+    return escalation.Asked(
+        street=state.street,
+        reason=told.reason,
+        due_at=told.deadlines[fields["deadline"]],
+        post=post,
+        holder=told.holder,
+        holder_unit=told.holder_unit,
+        summary=summary(state),
+        **fields,
+    )
 
 
 def _stands(state: Incident, told: Any, status: dispatch.Status, done: str | None = None) -> Said:
@@ -196,6 +220,7 @@ def _supervised(state: Incident, told: Any) -> Said:
         turn=told.turn,
         # The judgement is owed by supervision.
         deadlines={} if isinstance(told, entries.Explained) else fields.get("deadlines", {}),
+        provisional=("explain",) if may_move(told, "explain") else None,
         reason=fields.get("reason") or fields.get("note", ""),
     )
     yield DISPATCHES.named(told.unit), fact
@@ -210,6 +235,7 @@ def _asked_to_judge(state: Incident, told: entries.Explained) -> Said:
         reason=told.explanation,
         deadline="judge",
         due_at=told.deadlines["judge"],
+        provisional=may_move(told, "judge"),
         post=told.post,
         holder=told.holder,
         holder_unit=told.holder_unit,
@@ -249,6 +275,7 @@ def _asked(state: Incident, told: entries.Requested) -> Said:
             reason=told.reason,
             deadline="approve",
             due_at=told.deadlines["approve"],
+            provisional=may_move(told, "approve"),
             post=told.approver.post,
             holder=told.holder,
             holder_unit=told.holder_unit,
@@ -264,12 +291,18 @@ def _asked_for_a_lead(state: Incident, told: entries.LeadSought) -> Said:
         request="lead",
         deadline="lead",
         due_at=told.deadlines["lead"],
+        provisional=may_move(told, "lead"),
         post=told.post,
         holder=told.holder,
         holder_unit=told.holder_unit,
         summary=summary(state),
     )
     yield ESCALATIONS.name, fact
+
+
+def may_move(told: Entry, name: str) -> Literal[True] | None:
+    """Tell whether a deadline that an entry sets is provisional, as messages that have just one say it."""
+    return True if told.provisional and name in told.provisional else None
 
 
 def summary(state: Incident) -> str:

@@ -34,6 +34,7 @@ OUTCOMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "settled": ("办理答复", "the answer"),
         "refused": ("不予受理", "not taken on"),
         "asked": ("请补充情况", "a question to you"),
+        "recomputed": ("补充期限已确定", "your time to reply is certain now"),
     }
 )
 NO_RECEIPT = "没有这个回执 there is no such receipt"
@@ -69,7 +70,9 @@ article { border-top: 1px solid #d9dfe4; padding: .5rem 0; } article p { margin:
 {% for each in told %}
 <article>
 <h2>{{ each.zh }} <small><span lang="en">{{ each.en }}</span> · {{ each.at }}</small></h2>
+{% if each.text %}
 <p>{{ each.text }}</p>
+{% endif %}
 {% if each.reply_by %}
 <p><small>请在 {{ each.reply_by }} 前告诉社区 <span lang="en">tell your community before then</span></small></p>
 {% endif %}
@@ -136,6 +139,7 @@ def as_json(told: Sequence[Told]) -> list[dict[str, Any]]:
     return [
         {"at": isoformat(each.at), "outcome": each.outcome, "text": each.text}
         | ({"reply_by": isoformat(each.reply_by)} if each.reply_by else {})
+        | ({"provisional": True} if each.provisional else {})
         for each in told
     ]
 
@@ -147,5 +151,10 @@ def _shown(each: Told, zone: tzinfo) -> dict[str, Any]:
         "en": english,
         "at": local(each.at, zone),
         "text": each.text,
-        "reply_by": local(each.reply_by, zone) if each.reply_by else "",
+        "reply_by": until(each, zone),
     }
+
+
+def until(each: Told, zone: tzinfo) -> str:
+    """Return until when the reporter may reply, in a zone; empty where nothing is asked."""
+    return local(each.reply_by, zone) + "（暂定 provisional）" * bool(each.provisional) if each.reply_by else ""

@@ -440,7 +440,7 @@ def test_what_a_reporter_reads_has_no_place_for_a_note() -> None:
     """What is for a reporter has no field for a note, a reason or a post: nothing internal can be put there."""
     assert {answer.Given, answer.Asked} <= set(ANSWERS.facts)
     fields = {*answer.Given.model_fields, *answer.Asked.model_fields}
-    assert fields == {"report", "incident", "outcome", "answer", "question", "reply_by"}
+    assert fields == {"report", "incident", "outcome", "answer", "question", "reply_by", "provisional"}
 
 
 # --- re-inspections --------------------------------------------------------------------------------------------------
