@@ -69,7 +69,8 @@ class Obligation:
     `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `late` names the
     deadlines that passed unkept: what was late stays late. `acknowledged_at` is of the first time, `resolved_at` of the
     last in this round; `reopened` counts how often confirmed work was called for again. `anew_at` is the last call that
-    followed one of which nothing had become; `ratings` are those given while its work was confirmed.
+    followed one of which nothing had become; `ratings` are those given while its work was confirmed; `holds` is what
+    the last look on the spot found of it in this round.
     """
 
     department: str
@@ -92,6 +93,7 @@ class Obligation:
     reopened: int = 0
     anew_at: datetime | None = None
     ratings: tuple[Rating, ...] = ()
+    holds: bool | None = None
 
     @property
     def open(self) -> bool:
@@ -430,15 +432,23 @@ def _withdrawn(state: Incident, entry: entries.Withdrawn, _at: datetime) -> Chan
 
 
 def _sent_back(state: Incident, entry: entries.SentBack, _at: datetime) -> Changes:
-    return _oblige(state, entry, "*", status="acknowledged", round=entry.round)
+    return _oblige(state, entry, "*", status="acknowledged", round=entry.round, holds=None)
 
 
 def _proved(entry: Any) -> Changes:
     return {"proved": entry.proved} if entry.proved else {}
 
 
-def _verified(_state: Incident, entry: entries.Verified, _at: datetime) -> Changes:
-    return _proved(entry)
+def _verified(state: Incident, entry: entries.Verified, _at: datetime) -> Changes:
+    return {"obligations": _looked_at(state, entry.holds, entry.department), **_proved(entry)}
+
+
+def _looked_at(state: Incident, holds: bool, department: str | None = None) -> Mapping[str, Obligation]:  # noqa: FBT001 - what was found
+    """Keep what was found on the spot of resolved work, of one department or of all."""
+    return {
+        name: _changed(owed, holds=holds) if owed.status == "resolved" and department in {None, name} else owed
+        for name, owed in state.obligations.items()
+    }
 
 
 def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Changes:
@@ -516,8 +526,8 @@ def _last_of_each(ratings: tuple[Rating, ...], rating: Rating) -> tuple[Rating, 
     return (*(each for each in ratings if each.report != rating.report), rating)
 
 
-def _reinspected(_state: Incident, entry: entries.Reinspected, _at: datetime) -> Changes:
-    return {"holds": entry.holds}
+def _reinspected(state: Incident, entry: entries.Reinspected, _at: datetime) -> Changes:
+    return {"holds": entry.holds, "obligations": _looked_at(state, entry.holds)}
 
 
 def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:

@@ -180,3 +180,12 @@ def owes(state: Incident) -> tuple[str, datetime] | None:
         return None
     due_at, name = min(found)
     return name, due_at
+
+
+def remarks(state: Incident) -> tuple[str, ...]:
+    """Return what the street should know before it acts: of work it has to judge, what was found on the spot."""
+    return tuple(
+        f"{owed.department}: {'not verified' if owed.holds is None else 'does not hold'}"
+        for owed in state.obligations.values()
+        if "confirm" in owed.clocks and not owed.holds and debtor(state, owed, "confirm") == state.street
+    )

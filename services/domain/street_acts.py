@@ -216,6 +216,12 @@ def _confirm(story: Story, state: Incident, fact: decision.Confirmed) -> Verdict
     refusal = _may_judge(state, fact.community, resolved)
     if isinstance(refusal, Refusal):
         return refusal
+    failing = ", ".join(each.department for each in refusal if each.holds is False)
+    if failing and not fact.note:
+        return Refusal(
+            f"what was found on the spot is that the work of {failing} does not hold: "
+            "send it back, or say in a note why it is confirmed all the same"
+        )
     for owed in refusal:
         story.tell_of(entries.WorkConfirmed, owed.department, proved=fact.proved, note=fact.note)
     _settle(story)

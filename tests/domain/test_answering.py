@@ -16,7 +16,7 @@ from schemas.report import Link
 from schemas.topics import ANSWERS
 from services.domain.incident import Incident, evolve
 from services.domain.ladder import Ladder, Step
-from services.domain.street import Said, hear_community, hear_history
+from services.domain.street import Said, hear_community, hear_history, remarks
 from services.domain.working_time import Duration
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, names, opened
 
@@ -405,6 +405,78 @@ def test_whether_a_report_proved_true_is_what_was_said_last() -> None:
     refused.street(opened())
     refused.street(decision.Refused(reason="nothing is there", proved="not-true"))
     assert refused.now.proved == "not-true"
+
+
+# --- what was found on the spot --------------------------------------------------------------------------------------
+
+
+def resolved(category: str = "water") -> Scene:
+    """An incident all of whose work is said to be done."""
+    scene = called(category)
+    for owed in scene.now.obligations.values():
+        scene.department(owed.department, DONE)
+    return scene
+
+
+FAILS = decision.Verified(holds=False, community="elm", note="it leaks still")
+
+
+def test_what_was_found_failing_is_confirmed_only_with_a_reason() -> None:
+    """The word of who was on the spot is not passed over: whoever confirms against it says why, in a note."""
+    scene = resolved()
+    scene.street(FAILS)
+    told = scene.street(decision.Confirmed())
+    assert "the work of water does not hold" in reason(told)
+    assert "say in a note why" in reason(told)
+    assert scene.owed().status == "resolved"
+    assert names(scene.copy().street(decision.Confirmed(note="another pipe, seen myself"))) == [
+        "WorkConfirmed",
+        "Confirmed",
+    ]
+    scene.street(decision.Verified(holds=True, community="elm"))
+    assert names(scene.street(decision.Confirmed())) == ["WorkConfirmed", "Confirmed"], "the last look counts"
+
+
+def test_a_look_on_the_spot_is_about_the_work_of_that_round_and_department() -> None:
+    """Once it is sent back, whatever was found is over; and what was found of one says nothing of another."""
+    scene = resolved("river")
+    scene.street(FAILS.model_copy(update={"department": "water"}))
+    assert {name: each.holds for name, each in scene.now.obligations.items()} == {
+        "water": False,
+        "power": None,
+        "east-care": None,
+    }
+    assert names(scene.copy().street(decision.Confirmed(department="power"))) == ["WorkConfirmed"]
+    scene.street(decision.SentBack(department="water", reason="it leaks"))
+    scene.department("water", DONE)
+    assert names(scene.street(decision.Confirmed(department="water"))) == ["WorkConfirmed"]
+
+
+def test_a_re_inspection_that_fails_is_evidence_like_a_verification() -> None:
+    """Of a department's resolved work: the street confirms it with a reason, or sends it back."""
+    scene = resolved()
+    scene.street(again(holds=False))
+    assert "does not hold" in reason(scene.street(decision.Confirmed()))
+
+
+def test_the_community_confirms_a_section_against_its_own_look_only_with_a_reason() -> None:
+    """It is the same rule for everybody who judges."""
+    scene = resolved("care")
+    scene.street(FAILS)
+    confirmation = decision.Confirmed(community="elm", department="east-care")
+    assert "does not hold" in reason(scene.street(confirmation))
+    assert "WorkConfirmed" in names(scene.street(confirmation.model_copy(update={"note": "mended while we looked"})))
+
+
+def test_the_street_sees_what_was_found_before_it_confirms() -> None:
+    """Of each department whose work it has to judge: that nobody has looked, or that it does not hold."""
+    scene = resolved("river")
+    assert remarks(scene.now) == ("water: not verified", "power: not verified")
+    scene.street(decision.Verified(holds=False, community="elm", department="water"))
+    scene.street(decision.Verified(holds=True, community="elm", department="power"))
+    assert remarks(scene.now) == ("water: does not hold",)
+    scene.street(decision.SentBack(department="water", reason="it leaks"))
+    assert remarks(scene.now) == ()
 
 
 # --- the internal note -----------------------------------------------------------------------------------------------
