@@ -55,14 +55,15 @@ def _ask(story: Story, state: Incident, fact: decision.Asked) -> Verdict:
 
 
 def _reply(story: Story, state: Incident, fact: decision.Replied) -> Verdict:
-    if state.status not in AT_WORK:
-        return Refusal(f"the incident is {state.status}: no reply is waited for any more")
     refusal = _not_theirs(state, fact.report, fact.community)
     if refusal:
         return refusal
     # Whoever replies after the time-out is heard still; who was never asked, or has replied, raises another report.
-    if fact.report not in state.asked:
+    until = next((each.until for each in state.asked if each.report == fact.report), None)
+    if until is None:
         return Refusal(f"the reporter of {fact.report} was asked nothing that is still without a reply")
+    if state.status not in AT_WORK and story.at >= until:
+        return Refusal(f"the incident is {state.status}, and the reply was waited for until {isoformat(until)}")
     story.tell(entries.Replied, report=fact.report, reply=fact.reply)
     return None
 

@@ -143,15 +143,23 @@ class Repeat:
     community: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the reporter of one report was asked and has not replied to yet, and until when they were told they may."""
+
+    report: UUID
+    until: datetime
+
+
 @dataclass(frozen=True)
 class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `told_at` is when an answer was last
     told to who came after it. `ratings` are the last of each reporter who rated, the latest last; `proved` is what was
-    last found of the report; `asked` are the reports whose reporters have not replied yet, the one that the clock
-    `reply` is about last; `contacts` counts the tries to reach the citizen, and the last that succeeded was at
-    `reached_at`; `holds` is what the last re-inspection found.
+    last found of the report; `asked` are the questions without a reply, the one that the clock `reply` is about last,
+    and `replied` is whether there was one in the end, until the street has acted on that; `contacts` counts the tries
+    to reach the citizen, and the last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
     """
 
     id: UUID
@@ -179,7 +187,8 @@ class Incident:
     naming: str = ""
     ratings: tuple[Rating, ...] = ()
     proved: Proved | None = None
-    asked: tuple[UUID, ...] = ()
+    asked: tuple[Question, ...] = ()
+    replied: bool | None = None
     contacts: int = 0
     reached_at: datetime | None = None
     holds: bool | None = None
@@ -323,6 +332,7 @@ def _called(state: Incident, entry: entries.Called, at: datetime) -> Changes:
         call=entry.kind or state.call,
         called_at=state.called_at or at,
         called_by=state.called_by or entry.by,
+        replied=None,
         rules=tuple(dict.fromkeys([*state.rules, *entry.rules])),
     )
 
@@ -481,30 +491,40 @@ def _repeat_attached(state: Incident, entry: entries.RepeatAttached, at: datetim
 
 
 def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:
-    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, **_proved(entry))
+    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, replied=None, **_proved(entry))
 
 
 def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes:
-    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at, **_proved(entry))
+    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at, replied=None, **_proved(entry))
 
 
 def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
     clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
-    return {"asked": (*_but(state.asked, entry.report), entry.report), "clocks": clocks}
+    question = Question(entry.report, entry.deadlines["reply"])
+    return {"asked": (*_but(state.asked, entry.report), question), "replied": None, "clocks": clocks}
 
 
-def _replied(state: Incident, entry: entries.Replied, at: datetime) -> Changes:
+def _replied(state: Incident, entry: entries.Replied, _at: datetime) -> Changes:
     # A reply that comes late leaves whoever was asked since their time.
-    awaited = state.asked[-1:] == (entry.report,)
-    return {**(_unreplied(state, entry, at) if awaited else {}), "asked": _but(state.asked, entry.report)}
+    awaited = [each.report for each in state.asked[-1:]] == [entry.report]
+    after = _no_question(state, entry) if awaited else {}
+    return {**after, "asked": _but(state.asked, entry.report), "replied": True}
 
 
-def _but(reports: tuple[UUID, ...], report: UUID) -> tuple[UUID, ...]:
-    return tuple(each for each in reports if each != report)
+def _but(asked: tuple[Question, ...], report: UUID) -> tuple[Question, ...]:
+    return tuple(each for each in asked if each.report != report)
 
 
-def _unreplied(state: Incident, entry: entries.Replied | entries.Unreplied, _at: datetime) -> Changes:
+def _unreplied(state: Incident, entry: entries.Unreplied, _at: datetime) -> Changes:
+    return {**_no_question(state, entry), "replied": False}
+
+
+def _no_question(state: Incident, entry: Entry) -> Changes:
     return {"clocks": _clocks(state.clocks, "reply", sets={}, since=entry.version)}
+
+
+def _interim_answered(_state: Incident, _entry: entries.InterimAnswered, _at: datetime) -> Changes:
+    return {"replied": None}
 
 
 def _contacted(state: Incident, entry: entries.Contacted, _at: datetime) -> Changes:
@@ -543,7 +563,11 @@ def _recomputed(state: Incident, entry: entries.Recomputed, _at: datetime) -> Ch
         case = state.cases[entry.case]
         return {"cases": {**state.cases, entry.case: _changed(case, clocks=_firm(state, case.clocks, entry))}}
     if entry.department is None:
-        return {"clocks": _firm(state, state.clocks, entry)}
+        after: Changes = {"clocks": _firm(state, state.clocks, entry)}
+        if "reply" in entry.deadlines:
+            *others, last = state.asked
+            after["asked"] = (*others, replace(last, until=entry.deadlines["reply"]))
+        return after
     owed = state.obligations[entry.department]
     return _with(state, _changed(owed, clocks=_firm(state, owed.clocks, entry)))
 
@@ -664,6 +688,7 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.RepeatAttached: _repeat_attached,
         entries.Refused: _refused,
         entries.Answered: _answered,
+        entries.InterimAnswered: _interim_answered,
         entries.Asked: _asked,
         entries.Replied: _replied,
         entries.Unreplied: _unreplied,

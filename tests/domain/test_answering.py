@@ -16,7 +16,7 @@ from schemas.report import Link
 from schemas.topics import ANSWERS
 from services.domain.incident import Incident, evolve
 from services.domain.ladder import Ladder, Step
-from services.domain.street import Said, hear_community, hear_history, remarks
+from services.domain.street import Said, hear_community, hear_history, owes, remarks
 from services.domain.working_time import Duration
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, names, opened
 
@@ -297,6 +297,11 @@ def test_an_unanswered_question_ends_by_itself_and_a_late_reply_is_heard_still()
     assert again.now.clocks["reply"].due_at == again.at + 5 * DAY
 
 
+def who_is_asked(scene: Scene) -> list[UUID]:
+    """The reports whose reporters were asked and have not replied."""
+    return [each.report for each in scene.now.asked]
+
+
 def test_everybody_who_was_asked_may_reply_late_whoever_was_asked_since() -> None:
     """A late reply takes nobody else's time, and nobody else's time-out or question takes it away."""
     scene = called()
@@ -307,12 +312,12 @@ def test_everybody_who_was_asked_may_reply_late_whoever_was_asked_since() -> Non
     reply_by = scene.now.clocks["reply"]
     first, silent = scene.copy(), scene.copy()
     assert names(first.later(HOUR).street(REPLY))[-1] == "Replied"
-    assert (first.now.asked, first.now.clocks["reply"]) == ((OTHER,), reply_by)
+    assert (who_is_asked(first), first.now.clocks["reply"]) == ([OTHER], reply_by)
     assert "asked nothing" in reason(first.street(REPLY)), "once is enough"
     assert names(first.street(decision.Replied(community="oak", report=OTHER, reply="on the ninth")))[-1] == "Replied"
     assert (first.now.asked, "reply" in first.now.clocks) == ((), False)
     told = [each.report for each in silent.pass_(6 * DAY) if isinstance(each, incident.Unreplied)]
-    assert (told, silent.now.asked) == ([OTHER], (INCIDENT, OTHER))
+    assert (told, who_is_asked(silent)) == ([OTHER], [INCIDENT, OTHER])
     assert names(silent.street(decision.Replied(community="oak", report=OTHER, reply="on the ninth")))[-1] == "Replied"
     assert names(silent.street(REPLY))[-1] == "Replied"
 
@@ -325,7 +330,7 @@ def test_who_is_asked_again_is_the_one_that_is_waited_for() -> None:
         scene.street(decision.Asked(question="on which floor?", report=each_report))
         told = [each.report for each in scene.pass_(6 * DAY) if isinstance(each, incident.Unreplied)]
         assert told == [each_report]
-    assert scene.now.asked == (OTHER, INCIDENT)
+    assert who_is_asked(scene) == [OTHER, INCIDENT]
 
 
 def test_a_question_ends_at_its_time_whatever_ladder_the_street_has() -> None:
@@ -340,16 +345,99 @@ def test_a_question_ends_at_its_time_whatever_ladder_the_street_has() -> None:
     assert {each.deadline for each in told if isinstance(each, incident.Escalated)} == {"decide"}
 
 
-def test_the_answer_ends_a_question_that_is_open() -> None:
-    """Confirmed, answered or refused: no clock of a question runs on, and a reply comes too late."""
+def asked_and_done() -> Scene:
+    """An incident whose reporter was asked for more at the start, and that is answered at once."""
     scene = called()
     scene.department("water", DONE)
     scene.street(ASK)
     scene.street(decision.Confirmed())
     assert "reply" not in scene.now.clocks
-    assert names(scene.copy().street(REPLY)) == ["Replied"]
     scene.street(decision.Answered(answer="water is back"))
-    assert "no reply is waited for" in reason(scene.street(REPLY))
+    return scene
+
+
+def asked_and_refused() -> Scene:
+    """The same, of one that is not taken on."""
+    scene = Scene()
+    scene.street(opened())
+    scene.street(ASK)
+    scene.street(decision.Refused(reason="none of ours"))
+    return scene
+
+
+@pytest.mark.parametrize("scene", [asked_and_done, asked_and_refused])
+def test_who_was_given_a_time_to_reply_is_heard_until_then(scene: Any) -> None:
+    """Answered or refused meanwhile, no clock waits for it, and the answer stands; but nobody is promised in vain."""
+    found = scene()
+    found.pass_(5 * DAY - MINUTE)
+    before, late = found.now, found.copy().later(MINUTE)
+    [told] = found.street(REPLY)
+    assert (type(told), told.reply) == (incident.Replied, "on the third")
+    assert (found.now.status, found.now.answer, found.now.clocks) == (before.status, before.answer, before.clocks)
+    assert "until 2021-03-06T02:00:00Z" in reason(late.street(REPLY))
+    assert "asked nothing" in reason(found.street(REPLY)), "once is enough"
+
+
+def test_a_reply_is_heard_in_time_also_after_the_end() -> None:
+    """Closed before the reporter's time is over, the history still takes what they say."""
+    policy = replace(CONFIGURATION.street, close=Duration(1, "d"))
+    scene = called()
+    scene.department("water", DONE)
+    scene.street(ASK)
+    scene.street(decision.Confirmed())
+    scene.configuration = replace(CONFIGURATION, street=policy)
+    scene.street(decision.Answered(answer="water is back"))
+    scene.pass_(2 * DAY)
+    assert (scene.now.status, names(scene.street(REPLY))) == ("closed", ["Replied"])
+
+
+def test_who_was_asked_before_the_report_was_attached_replies_where_the_question_was_put() -> None:
+    """The other incident has asked nothing, and would not hear it."""
+    repeat = Scene(incident=OTHER)
+    repeat.street(opened("other", community="oak"))
+    repeat.street(ASK)
+    repeat.street(decision.Attached(to=INCIDENT))
+    said = report.Replied(reply="on the third")
+    [(topic, where, passed_on)] = hear_community(repeat.now, OTHER, "oak", said, repeat.at, CONFIGURATION)
+    assert (topic, where) == ("street.east.decisions", OTHER)
+    assert names(repeat.street(passed_on)) == ["Replied"]
+    [(_, where, _)] = hear_community(repeat.now, OTHER, "oak", said, repeat.at, CONFIGURATION)
+    assert where == INCIDENT
+
+
+def test_the_street_sees_that_a_reporter_has_replied_or_has_not() -> None:
+    """In its inbox though it is others' turn, by the incident's own deadline, until it has acted on it."""
+    scene = called()
+    overall = scene.now.clocks["overall"].due_at
+    scene.street(ASK)
+    assert (owes(scene.now), remarks(scene.now)) == (None, ())
+    replied, silent = scene.copy(), scene.copy()
+    replied.later(HOUR).street(REPLY)
+    assert (owes(replied.now), remarks(replied.now)) == (("read the reply", overall), ("replied",))
+    silent.pass_(5 * DAY)
+    assert (owes(silent.now), remarks(silent.now)) == (("go on without a reply", overall), ("not replied",))
+    for act in (
+        decision.InterimAnswered(answer="we are on the third floor"),
+        ASK,
+        decision.Called(departments=("power",)),
+    ):
+        for read in (replied.copy(), silent.copy()):
+            assert "ActRefused" not in names(read.street(act))
+            assert (owes(read.now), remarks(read.now)) == (None, ())
+
+
+def test_a_reply_after_the_answer_reaches_the_street_too() -> None:
+    """Until the window closes, and beside what the street owes anyway."""
+    scene = asked_and_done()
+    scene.later(DAY).street(REPLY)
+    assert owes(scene.now) == ("read the reply", scene.now.clocks["close"].due_at)
+    scene.pass_(7 * DAY)
+    assert (scene.now.status, owes(scene.now), remarks(scene.now)) == ("closed", None, ())
+    waits = Scene()
+    waits.street(opened("other"))
+    waits.street(ASK)
+    waits.street(REPLY)
+    assert (owes(waits.now), remarks(waits.now)) == (("decide", START + DAY), ("replied",))
 
 
 def test_only_reporters_of_the_incident_are_asked() -> None:

@@ -144,8 +144,8 @@ def sensible(state: Incident | None, now: datetime) -> Iterator[Act]:
     if state.status in {"received", "called", "responding"}:
         yield "street", "east", decision.Asked(question="where?")
     of = {state.id: state.community} | {each.report: each.community for each in state.repeats}
-    for report in state.asked:
-        yield "street", "east", decision.Replied(community=of[report], report=report, reply="there")
+    for each in state.asked:
+        yield "street", "east", decision.Replied(community=of[each.report], report=each.report, reply="there")
     if "lead" in state.clocks:
         yield "supervision", None, action.LeadNamed(department="power", reason="theirs")
     for owed in state.obligations.values():
