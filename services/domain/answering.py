@@ -76,6 +76,8 @@ def _contact(story: Story, state: Incident, fact: decision.Contacted) -> Verdict
     contacted_at = fact.contacted_at or story.at
     if contacted_at > story.at:
         return Refusal(f"nobody can have been contacted at {isoformat(contacted_at)}, which is still to come")
+    if state.reported_at and contacted_at < state.reported_at:
+        return Refusal(f"nobody was contacted about it at {isoformat(contacted_at)}, before it was reported")
     story.tell(
         entries.Contacted,
         contacted_at=contacted_at,

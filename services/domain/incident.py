@@ -528,8 +528,8 @@ def _interim_answered(_state: Incident, _entry: entries.InterimAnswered, _at: da
 
 
 def _contacted(state: Incident, entry: entries.Contacted, _at: datetime) -> Changes:
-    reached = {"reached_at": entry.contacted_at} if entry.reached else {}
-    return {"contacts": state.contacts + 1, **reached}
+    reached_at = max(state.reached_at or entry.contacted_at, entry.contacted_at) if entry.reached else state.reached_at
+    return {"contacts": state.contacts + 1, "reached_at": reached_at}
 
 
 def _rated(state: Incident, entry: entries.Rated, _at: datetime) -> Changes:

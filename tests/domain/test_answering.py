@@ -467,9 +467,18 @@ def test_each_try_to_reach_the_citizen_is_kept() -> None:
     assert scene.now.reached_at == scene.at
 
 
-def test_nobody_was_contacted_in_the_future_or_by_a_stranger() -> None:
-    """Both are refused with the reason."""
+def test_contacts_are_written_down_in_any_order() -> None:
+    """When the citizen was last reached is the latest of them, not the one that was entered last."""
+    scene = called().later(5 * HOUR)
+    for hours in (1, 4, 2):
+        scene.street(contacted(START + hours * HOUR))
+    assert (scene.now.contacts, scene.now.reached_at) == (3, START + 4 * HOUR)
+
+
+def test_nobody_was_contacted_before_the_report_in_the_future_or_by_a_stranger() -> None:
+    """All are refused with the reason."""
     scene = called()
+    assert "before it was reported" in reason(scene.street(contacted(START - MINUTE)))
     assert "still to come" in reason(scene.street(contacted(START + MINUTE)))
     assert "oak" in reason(scene.street(contacted(community="oak")))
     assert scene.now.contacts == 0
