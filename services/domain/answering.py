@@ -13,7 +13,7 @@ from uuid import UUID
 
 from schemas import decision
 from schemas import incident as entries
-from schemas.event import isoformat
+from schemas.event import isoformat, visible
 from schemas.incident import Status
 from services.domain.dispatching import lead_again, redispatch, send_back
 from services.domain.incident import Incident
@@ -133,7 +133,7 @@ def _reinspect(story: Story, state: Incident, fact: decision.Reinspected) -> Ver
     )
     # What is attached has no work of its own: the street says it of the other incident too.
     if not fact.holds:
-        _undo(story, state, fact.note or "it does not hold, says a re-inspection")
+        _undo(story, state, fact.note if visible(fact.note) else "it does not hold, says a re-inspection")
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from schemas import decision
 from schemas import incident as entries
-from schemas.event import LATEST, isoformat
+from schemas.event import LATEST, isoformat, visible
 from services.domain import answering, supervising
 from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch, seek_lead, send_back
 from services.domain.incident import Incident, Obligation
@@ -217,7 +217,7 @@ def _confirm(story: Story, state: Incident, fact: decision.Confirmed) -> Verdict
     if isinstance(refusal, Refusal):
         return refusal
     failing = ", ".join(each.department for each in refusal if each.holds is False)
-    if failing and not fact.note:
+    if failing and not visible(fact.note):
         return Refusal(
             f"what was found on the spot is that the work of {failing} does not hold: "
             "send it back, or say in a note why it is confirmed all the same"

@@ -663,6 +663,16 @@ def test_a_sections_resolved_work_that_does_not_hold_is_sent_back() -> None:
     assert (scene.owed("water").status, set(scene.owed("water").clocks)) == ("resolved", {"confirm"})
 
 
+@pytest.mark.parametrize("note", ["", "\u200b"])
+def test_what_does_not_hold_is_sent_back_with_a_reason_whatever_the_round_says(note: str) -> None:
+    """Whoever has to do it again reads why, though the round has written nothing that can be read."""
+    scene = called("care", kind="hazard")
+    scene.department("east-care", DONE)
+    sent_back = scene.street(again(holds=False).model_copy(update={"note": note}))[-1]
+    assert isinstance(sent_back, incident.SentBack)
+    assert "re-inspection" in sent_back.reason
+
+
 def test_confirmed_work_that_does_not_hold_is_done_again_while_others_are_still_at_work() -> None:
     """Whose was confirmed has a new round; who is at work goes on, and nothing is answered until all of it is done."""
     scene = called("river", kind="hazard")
