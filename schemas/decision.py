@@ -62,7 +62,7 @@ class Reclassified(Decision):
 
 
 class Attached(Decision):
-    """The incident repeats another one, which has taken its report over; it ends here."""
+    """The incident repeats another one, which has taken its report over; it ends here, and only a rule says so."""
 
     type: ClassVar[str] = "whistle.decision.attached.v1"
 

@@ -166,6 +166,10 @@ def _attach(story: Story, state: Incident, fact: decision.Attached) -> Verdict:
         return Refusal(f"an incident that is {state.status} can't be attached to another")
     if fact.to == story.incident:
         return Refusal("an incident does not repeat itself")
+    # One incident can't see whether another exists, let alone whether it answers this report too: the street's room,
+    # which reads that it has taken the report, says so by rule.
+    if not story.by.startswith("rule:"):
+        return Refusal(f"it ends in {fact.to} only once that one has taken its report: attach it there")
     if state.repeats:
         return Refusal("other reports are attached to this incident, and would be left without an answer")
     story.tell(entries.Attached, to=fact.to)

@@ -396,7 +396,7 @@ def test_who_was_asked_before_the_report_was_attached_replies_where_the_question
     repeat = Scene(incident=OTHER)
     repeat.street(opened("other", community="oak"))
     repeat.street(ASK)
-    repeat.street(decision.Attached(to=INCIDENT))
+    repeat.street(decision.Attached(by="rule:repeats", to=INCIDENT))
     said = report.Replied(reply="on the third")
     [(topic, where, passed_on)] = hear_community(repeat.now, OTHER, "oak", said, repeat.at, CONFIGURATION)
     assert (topic, where) == ("street.east.decisions", OTHER)
@@ -712,7 +712,7 @@ def test_a_re_inspection_of_a_repeat_is_that_of_the_incident_it_lives_in() -> No
     """The history of the repeat has it, and the street says it of the other incident too, which reopens."""
     repeat = Scene(incident=OTHER)
     repeat.street(opened(community="oak"))
-    repeat.street(decision.Attached(to=INCIDENT))
+    repeat.street(decision.Attached(by="rule:repeats", to=INCIDENT))
     repeat.street(again(holds=False, community="oak", of=OTHER))
     [passed_on] = follow(repeat)[-1:]
     assert passed_on[:2] == ("street.east.decisions", INCIDENT)

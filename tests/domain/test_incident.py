@@ -486,13 +486,24 @@ def test_a_repeat_is_attached_once_and_only_to_what_lives() -> None:
     assert [each.report for each in scene.now.repeats] == [OTHER]
 
 
+def test_no_officer_ends_an_incident_in_one_that_may_not_know_of_it() -> None:
+    """It would have neither a clock nor an answer: it ends once the other has taken its report, as a rule says then."""
+    scene = Scene()
+    scene.street(opened())
+    [told] = scene.street(decision.Attached(to=OTHER))
+    assert isinstance(told, entries.ActRefused)
+    assert "attach it there" in told.reason
+    assert set(scene.now.clocks) == {"decide"}
+    assert names(scene.street(decision.Attached(by="rule:repeats", to=OTHER))) == ["Attached"]
+
+
 def test_what_others_are_attached_to_is_not_attached_away() -> None:
     """Else two incidents could end in each other, or repeats be left without an answer; nor does one end in itself."""
     scene = Scene()
     scene.street(opened())
-    assert names(scene.street(decision.Attached(to=INCIDENT))) == ["ActRefused"]
+    assert names(scene.street(decision.Attached(by="rule:repeats", to=INCIDENT))) == ["ActRefused"]
     scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
-    assert names(scene.street(decision.Attached(to=OTHER))) == ["ActRefused"]
+    assert names(scene.street(decision.Attached(by="rule:repeats", to=OTHER))) == ["ActRefused"]
     assert scene.next_due_at() == START + DAY
 
 

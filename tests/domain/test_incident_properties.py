@@ -48,7 +48,9 @@ decisions = st.one_of(
         category=st.none() | st.sampled_from(["water", "river", "care"]),
         severity=st.none() | st.sampled_from(["normal", "critical"]),
     ),
-    st.builds(decision.Attached, to=st.sampled_from([INCIDENT, OTHER])),
+    st.builds(
+        decision.Attached, to=st.sampled_from([INCIDENT, OTHER]), by=st.sampled_from(["rule:repeats", "officer"])
+    ),
     st.builds(
         decision.RepeatAttached, report=st.sampled_from([INCIDENT, OTHER]), community=st.sampled_from(COMMUNITIES)
     ),

@@ -331,7 +331,7 @@ def test_a_repeat_counts_with_the_other() -> None:
     """Rule 13: what was attached is nobody's to decide about any more."""
     scene = Scene()
     scene.street(opened())
-    scene.street(decision.Attached(to=UUID(int=7)))
+    scene.street(decision.Attached(by="rule:repeats", to=UUID(int=7)))
     assert appraised(scene.now) == []
 
 

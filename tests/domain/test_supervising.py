@@ -211,7 +211,7 @@ def test_who_was_held_open_can_still_be_reopened() -> None:
 
 def test_a_case_goes_on_when_the_street_ends_the_incident() -> None:
     """Refusing a matter, or attaching it, ends no case; but none is opened about what is closed or attached."""
-    for end in (decision.Refused(reason="no business of ours"), decision.Attached(to=OTHER)):
+    for end in (decision.Refused(reason="no business of ours"), decision.Attached(by="rule:repeats", to=OTHER)):
         found = Scene()
         found.street(opened())
         found.hear(*open_("east"))
