@@ -62,7 +62,7 @@ class Reclassified(Decision):
 
 
 class Attached(Decision):
-    """The incident repeats another one, which has taken its report over; it ends here."""
+    """The incident repeats another one, which has taken its report over; it ends here, and only a rule says so."""
 
     type: ClassVar[str] = "whistle.decision.attached.v1"
 
@@ -191,6 +191,7 @@ class Replied(Decision):
 
     type: ClassVar[str] = "whistle.decision.replied.v1"
 
+    community: Code
     report: UUID
     reply: Words
 
@@ -211,6 +212,7 @@ class Rated(Decision):
 
     type: ClassVar[str] = "whistle.decision.rated.v1"
 
+    community: Code
     report: UUID
     solved: Flag
     satisfied: Flag

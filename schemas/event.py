@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from hashlib import blake2b, sha1
 from typing import Annotated, Any, ClassVar, Literal
+from unicodedata import category
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -84,12 +86,32 @@ Instant = Annotated[
     BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN}),
 ]
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"})
+# Fillers, which are letters and symbols by name.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def visible(text: str) -> bool:
+    """Whether a reader sees anything of a text: of a zero width space, nobody does."""
+    # Nearly always the first character is: a generator would cost more than all the rest.
+    for each in text:  # noqa: SIM110
+        if category(each) not in _UNSEEN and each not in _BLANK:
+            return True
+    return False
+
+
+def _visible(text: str) -> str:
+    if visible(text):
+        return text
+    raise ValueError("nothing of it can be seen: write words")
+
+
 Text = Annotated[str, StringConstraints(max_length=4000, pattern=_STORABLE)]
 Remark = Annotated[str, StringConstraints(max_length=200, pattern=_STORABLE)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=_STORABLE)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=_STORABLE), AfterValidator(_visible)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_STORABLE)]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=_STORABLE)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=_STORABLE), AfterValidator(_visible)]
 # Strict: pydantic alone would take "yes" for true, true for 1 and "1" for 1. No larger than PostgreSQL's integer.
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)]

@@ -321,6 +321,9 @@ class RepeatAttached(Entry):
 
     report: UUID
     community: Code
+    deadlines: Deadlines | None = Field(
+        default=None, description="Set where there is an answer, which its reporter may object to as long as anybody."
+    )
 
 
 class Refused(Entry):

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from schemas import decision
 from schemas import incident as entries
-from schemas.event import isoformat
+from schemas.event import isoformat, visible
 from schemas.incident import Status
 from services.domain.dispatching import lead_again, redispatch, send_back
 from services.domain.incident import Incident
@@ -55,11 +55,15 @@ def _ask(story: Story, state: Incident, fact: decision.Asked) -> Verdict:
 
 
 def _reply(story: Story, state: Incident, fact: decision.Replied) -> Verdict:
-    if state.status not in AT_WORK:
-        return Refusal(f"the incident is {state.status}: no reply is waited for any more")
+    refusal = _not_theirs(state, fact.report, fact.community)
+    if refusal:
+        return refusal
     # Whoever replies after the time-out is heard still; who was never asked, or has replied, raises another report.
-    if fact.report not in state.asked:
+    until = next((each.until for each in state.asked if each.report == fact.report), None)
+    if until is None:
         return Refusal(f"the reporter of {fact.report} was asked nothing that is still without a reply")
+    if state.status not in AT_WORK and story.at >= until:
+        return Refusal(f"the incident is {state.status}, and the reply was waited for until {isoformat(until)}")
     story.tell(entries.Replied, report=fact.report, reply=fact.reply)
     return None
 
@@ -72,6 +76,8 @@ def _contact(story: Story, state: Incident, fact: decision.Contacted) -> Verdict
     contacted_at = fact.contacted_at or story.at
     if contacted_at > story.at:
         return Refusal(f"nobody can have been contacted at {isoformat(contacted_at)}, which is still to come")
+    if state.reported_at and contacted_at < state.reported_at:
+        return Refusal(f"nobody was contacted about it at {isoformat(contacted_at)}, before it was reported")
     story.tell(
         entries.Contacted,
         contacted_at=contacted_at,
@@ -91,8 +97,9 @@ def _rate(story: Story, state: Incident, fact: decision.Rated) -> Verdict:
     closed_at = _closed_at(story, state)
     if closed_at:
         return Refusal(f"the window for ratings closed at {isoformat(closed_at)}: raise the matter anew")
-    if fact.report not in _reports(state):
-        return Refusal(f"the report {fact.report} is not part of the incident")
+    refusal = _not_theirs(state, fact.report, fact.community)
+    if refusal:
+        return refusal
     if fact.satisfied and fact.fault:
         return Refusal("a reporter who is satisfied finds no fault: leave one of the two out")
     story.tell(
@@ -126,7 +133,7 @@ def _reinspect(story: Story, state: Incident, fact: decision.Reinspected) -> Ver
     )
     # What is attached has no work of its own: the street says it of the other incident too.
     if not fact.holds:
-        _undo(story, state, fact.note or "it does not hold, says a re-inspection")
+        _undo(story, state, fact.note if visible(fact.note) else "it does not hold, says a re-inspection")
     return None
 
 
@@ -136,8 +143,10 @@ def _undo(story: Story, state: Incident, reason: str) -> None:
         _reopen(story, state, reason)
         return
     for owed in state.obligations.values():
+        if owed.status == "confirmed":
+            redispatch(story, owed, note=reason)
         # Of a department's work it is evidence, on which the street owes its judgement.
-        if owed.status == "resolved" and owed.section:
+        elif owed.status == "resolved" and owed.section:
             send_back(story, owed, reason)
 
 
@@ -145,7 +154,8 @@ def _closed_at(story: Story, state: Incident) -> datetime | None:
     """Return when the window closed in which the reporter could object; None where it is open, or yet to open."""
     if state.status not in {"closed", "refused"} or state.answered_at is None:
         return None
-    closes_at = story.after(story.configuration.street.close, since=state.answered_at)
+    told_at = max(state.answered_at, state.told_at or state.answered_at)
+    closes_at = story.after(story.configuration.street.close, since=told_at)
     return closes_at if state.status == "closed" or story.at >= closes_at else None
 
 
@@ -163,12 +173,21 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
         story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
 
 
-def _reports(state: Incident) -> set[UUID]:
-    return {state.id, *(each.report for each in state.repeats)}
+def _not_theirs(state: Incident, report: UUID, community: str) -> Refusal | None:
+    """Whether a community speaks for a reporter who is not its own: it could reopen any matter of its street's."""
+    of = _reports(state).get(report)
+    if of is None:
+        return Refusal(f"the report {report} is not part of the incident")
+    return None if of == community else Refusal(f"the report {report} is one of {of}, not of {community}")
+
+
+def _reports(state: Incident) -> Mapping[UUID, str]:
+    """Return the reports that live in the incident, with the community of each."""
+    return {state.id: state.community, **{each.report: each.community for each in state.repeats}}
 
 
 def _communities(state: Incident) -> set[str]:
-    return {state.community, *(each.community for each in state.repeats)}
+    return set(_reports(state).values())
 
 
 ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(

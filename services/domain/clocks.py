@@ -244,7 +244,7 @@ def fire(story: Story, due: Due) -> None:
     if due.name == "close" and owed is None:
         story.tell(entries.HeldOpen if state.supervised else entries.Closed, **by_itself(owed))
     elif due.name == "reply" and owed is None:
-        story.tell(entries.Unreplied, report=state.asked[-1], **by_itself(owed))
+        story.tell(entries.Unreplied, report=state.asked[-1].report, **by_itself(owed))
     elif due.name == "review" and isinstance(owed, Obligation):
         # From the review date itself: whoever looks late moves nothing.
         resolve = Duration.parse(owed.policy.durations["resolve"])

@@ -52,13 +52,25 @@ class Pending:
     approver: Approver
 
 
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What the reporter of one report has said of an answer, the last time they did."""
+
+    report: UUID
+    solved: bool
+    satisfied: bool
+    fault: Fault | None = None
+
+
 @dataclass(frozen=True)
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
     `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `late` names the
     deadlines that passed unkept: what was late stays late. `acknowledged_at` is of the first time, `resolved_at` of the
-    last in this round; `reopened` counts how often confirmed work was called for again.
+    last in this round; `reopened` counts how often confirmed work was called for again. `anew_at` is the last call that
+    followed one of which nothing had become; `ratings` are those given while its work was confirmed; `holds` is what
+    the last look on the spot found of it in this round.
     """
 
     department: str
@@ -79,6 +91,9 @@ class Obligation:
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
     reopened: int = 0
+    anew_at: datetime | None = None
+    ratings: tuple[Rating, ...] = ()
+    holds: bool | None = None
 
     @property
     def open(self) -> bool:
@@ -146,14 +161,23 @@ class Repeat:
     community: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the reporter of one report was asked and has not replied to yet, and until when they were told they may."""
+
+    report: UUID
+    until: datetime
+
+
 @dataclass(frozen=True)
 class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
-    `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
-    the last rating's; `proved` is what was last found of the report; `asked` are the reports whose reporters have not
-    replied yet, the one that the clock `reply` is about last; `contacts` counts the tries to reach the citizen, and the
-    last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
+    `naming` is the unit that has to name the lead, while the clock `lead` runs. `told_at` is when an answer was last
+    told to who came after it. `ratings` are the last of each reporter who rated, the latest last; `proved` is what was
+    last found of the report; `asked` are the questions without a reply, the one that the clock `reply` is about last,
+    and `replied` is whether there was one in the end, until the street has acted on that; `contacts` counts the tries
+    to reach the citizen, and the last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
     """
 
     id: UUID
@@ -173,17 +197,16 @@ class Incident:
     attached_to: UUID | None = None
     answer: str = ""
     answered_at: datetime | None = None
+    told_at: datetime | None = None
     confirmed_at: datetime | None = None
     reopened: int = 0
     escalations: int = 0
     late: tuple[str, ...] = ()
     naming: str = ""
-    solved: bool | None = None
-    satisfied: bool | None = None
-    rated_at: datetime | None = None
-    fault: Fault | None = None
+    ratings: tuple[Rating, ...] = ()
     proved: Proved | None = None
-    asked: tuple[UUID, ...] = ()
+    asked: tuple[Question, ...] = ()
+    replied: bool | None = None
     contacts: int = 0
     reached_at: datetime | None = None
     holds: bool | None = None
@@ -198,6 +221,16 @@ class Incident:
     def ended(self) -> bool:
         """Whether nobody waits for anything any more, but perhaps for what a supervision case asks."""
         return self.status in ENDED
+
+    @property
+    def solved(self) -> bool | None:
+        """Whether all who rated call it solved; None where nobody has."""
+        return all(each.solved for each in self.ratings) if self.ratings else None
+
+    @property
+    def satisfied(self) -> bool | None:
+        """Whether all who rated are satisfied; None where nobody has."""
+        return all(each.satisfied for each in self.ratings) if self.ratings else None
 
     @property
     def supervised(self) -> bool:
@@ -318,6 +351,7 @@ def _called(state: Incident, entry: entries.Called, at: datetime) -> Changes:
         call=entry.kind or state.call,
         called_at=state.called_at or at,
         called_by=state.called_by or entry.by,
+        replied=None,
         rules=tuple(dict.fromkeys([*state.rules, *entry.rules])),
     )
 
@@ -333,16 +367,23 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         owner=entry.owner,
         policy=entry.policy,
         dispatched_at=before.dispatched_at if before else at,
+        anew_at=_anew_at(before, at) if before else None,
         extensions=before.extensions if before else 0,
         bound=entry.bound,
         refused=before.refused if before else False,
         clocks=_clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional),
         late=before.late if before else (),
         acknowledged_at=before.acknowledged_at if before else None,
-        # What was confirmed is dispatched again only where the incident was reopened.
+        # What was confirmed is dispatched again only where it was found not to be done.
         reopened=before.reopened + (before.status == "confirmed") if before else 0,
+        ratings=before.ratings if before else (),
     )
     return _with(state, owed)
+
+
+def _anew_at(before: Obligation, at: datetime) -> datetime | None:
+    began = before.acknowledged_at or "acknowledge" in before.late
+    return before.anew_at if began or before.status != "withdrawn" else at
 
 
 def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -> Changes:
@@ -420,15 +461,23 @@ def _withdrawn(state: Incident, entry: entries.Withdrawn, _at: datetime) -> Chan
 
 
 def _sent_back(state: Incident, entry: entries.SentBack, _at: datetime) -> Changes:
-    return _oblige(state, entry, "*", status="acknowledged", round=entry.round)
+    return _oblige(state, entry, "*", status="acknowledged", round=entry.round, holds=None)
 
 
 def _proved(entry: Any) -> Changes:
     return {"proved": entry.proved} if entry.proved else {}
 
 
-def _verified(_state: Incident, entry: entries.Verified, _at: datetime) -> Changes:
-    return _proved(entry)
+def _verified(state: Incident, entry: entries.Verified, _at: datetime) -> Changes:
+    return {"obligations": _looked_at(state, entry.holds, entry.department), **_proved(entry)}
+
+
+def _looked_at(state: Incident, holds: bool, department: str | None = None) -> Mapping[str, Obligation]:  # noqa: FBT001 - what was found
+    """Keep what was found on the spot of resolved work, of one department or of all."""
+    return {
+        name: _changed(owed, holds=holds) if owed.status == "resolved" and department in {None, name} else owed
+        for name, owed in state.obligations.items()
+    }
 
 
 def _work_confirmed(state: Incident, entry: entries.WorkConfirmed, _at: datetime) -> Changes:
@@ -452,48 +501,72 @@ def _attached(state: Incident, entry: entries.Attached, _at: datetime) -> Change
     return _set(state, entry, "attached", "*", attached_to=entry.to)
 
 
-def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: datetime) -> Changes:
-    return {"repeats": (*state.repeats, Repeat(entry.report, entry.community))}
+def _repeat_attached(state: Incident, entry: entries.RepeatAttached, at: datetime) -> Changes:
+    after: Changes = {"repeats": (*state.repeats, Repeat(entry.report, entry.community))}
+    if entry.deadlines is None:
+        return after
+    clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
+    return {**after, "clocks": clocks, "told_at": at}
 
 
 def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:
-    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, **_proved(entry))
+    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, replied=None, **_proved(entry))
 
 
 def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes:
-    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at, **_proved(entry))
+    return _set(state, entry, "answered", "*", answer=entry.answer, answered_at=at, replied=None, **_proved(entry))
 
 
 def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
     clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
-    return {"asked": (*_but(state.asked, entry.report), entry.report), "clocks": clocks}
+    question = Question(entry.report, entry.deadlines["reply"])
+    return {"asked": (*_but(state.asked, entry.report), question), "replied": None, "clocks": clocks}
 
 
-def _replied(state: Incident, entry: entries.Replied, at: datetime) -> Changes:
+def _replied(state: Incident, entry: entries.Replied, _at: datetime) -> Changes:
     # A reply that comes late leaves whoever was asked since their time.
-    awaited = state.asked[-1:] == (entry.report,)
-    return {**(_unreplied(state, entry, at) if awaited else {}), "asked": _but(state.asked, entry.report)}
+    awaited = [each.report for each in state.asked[-1:]] == [entry.report]
+    after = _no_question(state, entry) if awaited else {}
+    return {**after, "asked": _but(state.asked, entry.report), "replied": True}
 
 
-def _but(reports: tuple[UUID, ...], report: UUID) -> tuple[UUID, ...]:
-    return tuple(each for each in reports if each != report)
+def _but(asked: tuple[Question, ...], report: UUID) -> tuple[Question, ...]:
+    return tuple(each for each in asked if each.report != report)
 
 
-def _unreplied(state: Incident, entry: entries.Replied | entries.Unreplied, _at: datetime) -> Changes:
+def _unreplied(state: Incident, entry: entries.Unreplied, _at: datetime) -> Changes:
+    return {**_no_question(state, entry), "replied": False}
+
+
+def _no_question(state: Incident, entry: Entry) -> Changes:
     return {"clocks": _clocks(state.clocks, "reply", sets={}, since=entry.version)}
 
 
+def _interim_answered(_state: Incident, _entry: entries.InterimAnswered, _at: datetime) -> Changes:
+    return {"replied": None}
+
+
 def _contacted(state: Incident, entry: entries.Contacted, _at: datetime) -> Changes:
-    reached = {"reached_at": entry.contacted_at} if entry.reached else {}
-    return {"contacts": state.contacts + 1, **reached}
+    reached_at = max(state.reached_at or entry.contacted_at, entry.contacted_at) if entry.reached else state.reached_at
+    return {"contacts": state.contacts + 1, "reached_at": reached_at}
 
 
-def _rated(_state: Incident, entry: entries.Rated, at: datetime) -> Changes:
-    return {"solved": entry.solved, "satisfied": entry.satisfied, "fault": entry.fault, "rated_at": at}
+def _rated(state: Incident, entry: entries.Rated, _at: datetime) -> Changes:
+    rating = Rating(entry.report, entry.solved, entry.satisfied, entry.fault)
+    # It is about the work that stands, whatever becomes of that later.
+    obligations = {
+        name: _changed(owed, ratings=_last_of_each(owed.ratings, rating)) if owed.status == "confirmed" else owed
+        for name, owed in state.obligations.items()
+    }
+    return {"ratings": _last_of_each(state.ratings, rating), "obligations": obligations}
 
 
-def _reinspected(_state: Incident, entry: entries.Reinspected, _at: datetime) -> Changes:
-    return {"holds": entry.holds}
+def _last_of_each(ratings: tuple[Rating, ...], rating: Rating) -> tuple[Rating, ...]:
+    return (*(each for each in ratings if each.report != rating.report), rating)
+
+
+def _reinspected(state: Incident, entry: entries.Reinspected, _at: datetime) -> Changes:
+    return {"holds": entry.holds, "obligations": _looked_at(state, entry.holds)}
 
 
 def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:
@@ -509,7 +582,11 @@ def _recomputed(state: Incident, entry: entries.Recomputed, _at: datetime) -> Ch
         case = state.cases[entry.case]
         return {"cases": {**state.cases, entry.case: _changed(case, clocks=_firm(state, case.clocks, entry))}}
     if entry.department is None:
-        return {"clocks": _firm(state, state.clocks, entry)}
+        after: Changes = {"clocks": _firm(state, state.clocks, entry)}
+        if "reply" in entry.deadlines:
+            *others, last = state.asked
+            after["asked"] = (*others, replace(last, until=entry.deadlines["reply"]))
+        return after
     owed = state.obligations[entry.department]
     return _with(state, _changed(owed, clocks=_firm(state, owed.clocks, entry)))
 
@@ -673,6 +750,7 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.RepeatAttached: _repeat_attached,
         entries.Refused: _refused,
         entries.Answered: _answered,
+        entries.InterimAnswered: _interim_answered,
         entries.Asked: _asked,
         entries.Replied: _replied,
         entries.Unreplied: _unreplied,

@@ -10,16 +10,21 @@ Every rate has its denominator beside it, and there is none where that is 0.
    resolve. What others owe on its part, a decision, an approval, a confirmation, makes no department late.
 3. An obligation is asked for a response from its dispatch on. One that was withdrawn counts only for what had become of
    it by then: it was asked where it was acknowledged, or late to be; it was late to resolve where that had passed.
+   What was rated or reopened of its work stays, too. Where nothing at all had become of it, it is as if it had never
+   been called, and called once more, it begins anew.
 4. Response rate (响应率): acknowledged at all, in any round, of what was asked. To decline is no acknowledgement.
 5. Prompt response rate (按时响应率): acknowledged, and never late to, of what was acknowledged or late to be.
 6. Solution rate (解决率): rated solved, of what was rated. Satisfaction rate (满意率): rated satisfied, of what was
-   rated. The last rating counts; an obligation has that of its incident, if it was given after the dispatch.
+   rated. The last rating of each reporter counts, and of several reporters the worst: solved is what all of them call
+   so. An obligation has those that were given while its own work was confirmed, whatever became of it later.
 7. On-time rate (按时办结率): resolved, and never late to, of what is resolved or was late to be. What was sent back or
    reopened is not resolved until it is so again.
 8. Handling time (办理用时): office time from the first dispatch to the last resolution, of what is resolved. No
-   refusal, withdrawal, extension, parking or new round begins it anew or stops it.
+   refusal, extension, parking or new round begins it anew or stops it, nor does a withdrawal of who had acknowledged,
+   or was late to. Who was withdrawn before that begins with the next dispatch: the time between was others' (rule 3).
 9. Reopen rate (重办率): reopened, of what was ever answered; a refusal with its reason is an answer. An obligation is
-   reopened when work of its own that was confirmed is called for again, and answered by an answer after its dispatch.
+   reopened when work of its own that was confirmed is called for again, and answered by an answer given while it was
+   confirmed: what others did after it was withdrawn, or before it was called, is not answered for it.
 10. An incident stands for all its obligations together: it is responded to when everybody asked has acknowledged,
     resolved when all that were not withdrawn are, and late when any is, or when its own overall deadline has passed.
     Its handling time begins at the first whistle.
@@ -52,13 +57,14 @@ HOUR: Final = timedelta(hours=1)
 NO_LATENESS: Final = OF_THE_STREET | {"acknowledge"}
 """Deadlines of an obligation that make nobody late with the work: whoever acknowledges late is slow (rule 2)."""
 RESOLVED: Final = frozenset({"resolved", "confirmed"})
+GIVEN: Final = frozenset({"answered", "closed"})
 
 
 class Appraised(NamedTuple):
     """An obligation, whose department is named, or an incident as a whole, where it is empty, as it is counted.
 
-    `began_at` is the first dispatch or whistle; `slow` means late to acknowledge, `late` late with the work (rule 2).
-    `resolved_at` and `answered_at` are set while the resolution and the answer stand.
+    `began_at` is the dispatch or whistle that its time begins with; `slow` means late to acknowledge, `late` late with
+    the work (rule 2). `resolved_at` and `answered_at` are set while the resolution and the answer stand.
     """
 
     department: str
@@ -107,9 +113,9 @@ def _duty(
     responded = owed.acknowledged_at is not None
     slow = "acknowledge" in owed.late
     reopened = owed.reopened > 0
-    # Whatever was answered or rated before it was dispatched is not about its work.
-    answered = stands and state.answered_at is not None and state.answered_at >= owed.dispatched_at
-    rated = stands and state.rated_at is not None and state.rated_at >= owed.dispatched_at
+    # No answer comes before all work is confirmed, and no work is taken on after it, but by reopening it.
+    answered = owed.status == "confirmed" and state.status in GIVEN
+    ratings = owed.ratings
     return Appraised(
         owed.department,
         owed.section,
@@ -117,7 +123,7 @@ def _duty(
         community,
         category,
         reported_at,
-        owed.dispatched_at,
+        owed.anew_at or owed.dispatched_at,
         stands or responded or slow,
         responded,
         slow,
@@ -125,8 +131,8 @@ def _duty(
         bool(owed.late) and not NO_LATENESS.issuperset(owed.late),
         answered or reopened,
         reopened,
-        state.solved if rated else None,
-        state.satisfied if rated else None,
+        all(each.solved for each in ratings) if ratings else None,
+        all(each.satisfied for each in ratings) if ratings else None,
     )
 
 

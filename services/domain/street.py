@@ -33,7 +33,7 @@ def hear_community(
     if street is None:
         raise ValueError(f"no street has the community {community}")
     topic = DECISIONS.named(street)
-    incident = state.attached_to if state and state.attached_to else key
+    incident = _home(state, key, fact)
     fields = fact.model_dump(exclude_none=True)
     match fact:
         case report.Raised():
@@ -46,9 +46,18 @@ def hear_community(
         case _ if type(fact) in _OF_INCIDENT:
             yield topic, incident, _OF_INCIDENT[type(fact)](by=community, community=community, **fields)
         case _ if type(fact) in _OF_REPORTER:
-            yield topic, incident, _OF_REPORTER[type(fact)](by=community, report=key, **fields)
+            yield topic, incident, _OF_REPORTER[type(fact)](by=community, community=community, report=key, **fields)
         case _:
             raise TypeError(f"a community does not say {fact.type}")
+
+
+def _home(state: Incident | None, key: UUID, fact: Fact) -> UUID:
+    """Return the incident that a community's word about a report is about."""
+    if state is None or state.attached_to is None:
+        return key
+    # A question that was put before the report was attached is still its own incident's.
+    asked = isinstance(fact, report.Replied) and any(each.report == key for each in state.asked)
+    return key if asked else state.attached_to
 
 
 # What the street passes on as it was said: about the work, and from the reporter of one report.
@@ -159,7 +168,7 @@ def _asked(state: Incident, entry: entries.Asked) -> Said:
 
 def _recomputed(state: Incident, entry: entries.Recomputed) -> Said:
     fact = answer.Recomputed(deadline="reply", due_at=entry.deadlines["reply"], reason=entry.reason)
-    return _to_reporter(state, state.asked[-1], fact)
+    return _to_reporter(state, state.asked[-1].report, fact)
 
 
 def _to_reporter(state: Incident, report: UUID, fact: Fact) -> Said:
@@ -171,7 +180,8 @@ def owes(state: Incident) -> tuple[str, datetime] | None:
     """Return what the street owes next about an incident, and by when (UTC): None when it is others' turn.
 
     The name is the clock's: `decide`, `approve`, `confirm` or `answer`, with the department's behind it where it has
-    one, as in `confirm water`; or `explain`, where a supervision case asks the street.
+    one, as in `confirm water`; or `explain`, where a supervision case asks the street. Where none runs, it is what
+    became of a question of its own, by the incident's last deadline.
     """
     found = [(clock.due_at, name) for name, clock in state.clocks.items() if name in {"decide", "answer"}]
     found += [
@@ -183,7 +193,31 @@ def owes(state: Incident) -> tuple[str, datetime] | None:
     case = state.cases.get(state.street)
     if case and "explain" in case.clocks:
         found.append((case.clocks["explain"].due_at, "explain"))
-    if not found:
+    if found:
+        due_at, name = min(found)
+        return name, due_at
+    until = _read_until(state)
+    return (_READ[bool(state.replied)], until) if until else None
+
+
+_READ = {True: "read the reply", False: "go on without a reply"}
+
+
+def _read_until(state: Incident) -> datetime | None:
+    """Return until when the street can act on what became of its question; None where there is nothing to act on."""
+    if state.replied is None:
         return None
-    due_at, name = min(found)
-    return name, due_at
+    # Once it is held open only for its supervision cases, no deadline of its own is left.
+    clocks = state.clocks or {name: each for case in state.cases.values() for name, each in case.clocks.items()}
+    return max((each.due_at for each in clocks.values()), default=None)
+
+
+def remarks(state: Incident) -> tuple[str, ...]:
+    """Return what the street should know before it acts: of its question, and of the work that it has to judge."""
+    looks = (
+        f"{owed.department}: {'not verified' if owed.holds is None else 'does not hold'}"
+        for owed in state.obligations.values()
+        if "confirm" in owed.clocks and not owed.holds and debtor(state, owed, "confirm") == state.street
+    )
+    replied = ("replied" if state.replied else "not replied",) if _read_until(state) else ()
+    return (*replied, *looks)

@@ -12,7 +12,7 @@ from typing import Any
 
 from schemas import decision
 from schemas import incident as entries
-from schemas.event import LATEST, isoformat
+from schemas.event import LATEST, isoformat, visible
 from services.domain import answering, supervising
 from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch, seek_lead, send_back
 from services.domain.incident import Incident, Obligation
@@ -166,6 +166,10 @@ def _attach(story: Story, state: Incident, fact: decision.Attached) -> Verdict:
         return Refusal(f"an incident that is {state.status} can't be attached to another")
     if fact.to == story.incident:
         return Refusal("an incident does not repeat itself")
+    # One incident can't see whether another exists, let alone whether it answers this report too: the street's room,
+    # which reads that it has taken the report, says so by rule.
+    if not story.by.startswith("rule:"):
+        return Refusal(f"it ends in {fact.to} only once that one has taken its report: attach it there")
     if state.repeats:
         return Refusal("other reports are attached to this incident, and would be left without an answer")
     story.tell(entries.Attached, to=fact.to)
@@ -181,7 +185,11 @@ def _attach_repeat(story: Story, state: Incident, fact: decision.RepeatAttached)
         return Refusal("the report is attached already")
     if story.configuration.directory.street_of(fact.community) != state.street:
         return Refusal(f"{fact.community} is no community of the street {state.street}")
-    story.tell(entries.RepeatAttached, report=fact.report, community=fact.community)
+    # It may have broken again since: that the old answer is theirs too takes somebody who says so.
+    if state.status in {"confirmed", "answered"} and story.by.startswith("rule:"):
+        return Refusal(f"the incident is {state.status}: whether a new report repeats it is for an officer to say")
+    told = {"deadlines": story.deadlines(close=story.configuration.street.close)} if state.status == "answered" else {}
+    story.tell(entries.RepeatAttached, report=fact.report, community=fact.community, **told)
     return None
 
 
@@ -212,6 +220,12 @@ def _confirm(story: Story, state: Incident, fact: decision.Confirmed) -> Verdict
     refusal = _may_judge(state, fact.community, resolved)
     if isinstance(refusal, Refusal):
         return refusal
+    failing = ", ".join(each.department for each in refusal if each.holds is False)
+    if failing and not visible(fact.note):
+        return Refusal(
+            f"what was found on the spot is that the work of {failing} does not hold: "
+            "send it back, or say in a note why it is confirmed all the same"
+        )
     for owed in refusal:
         story.tell_of(entries.WorkConfirmed, owed.department, proved=fact.proved, note=fact.note)
     _settle(story)

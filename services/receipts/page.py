@@ -68,7 +68,7 @@ article { border-top: 1px solid #d9dfe4; padding: .5rem 0; } article p { margin:
 {% if trouble %}
 <p role="alert">{{ trouble }}</p>
 {% elif not told %}
-<p>已收到，还没有答复。<small lang="en">Received; there is no answer yet.</small></p>
+<p>还没有答复。<small lang="en">There is no answer yet.</small></p>
 {% endif %}
 {% for each in told %}
 <article>

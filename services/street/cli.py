@@ -152,7 +152,7 @@ def confirm(
     note: Note = "",
     by: By = "officer",
 ) -> None:
-    """Confirm what departments have resolved (确认)."""
+    """Confirm what departments have resolved (确认); against what was found on the spot, with a note that says why."""
     from schemas import decision
 
     fields = {"by": by, "department": department, "proved": proved, "note": note}

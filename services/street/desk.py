@@ -21,6 +21,7 @@ from services.configured import load_or_stop
 from services.domain.categories import judge_category
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
+from services.domain.street import remarks
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
@@ -42,7 +43,7 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
         return
     zone = configuration.calendar.zone
     table = Table(title=f"{street}: {len(owed)} to do (待办)", title_justify="left")
-    for heading in ("owes", "by", "kind", "category", "community", "incident", "what"):
+    for heading in ("owes", "by", "kind", "category", "community", "incident", "what", "note"):
         table.add_column(heading, no_wrap=heading == "incident")
     for what, by, state in owed:
         report = state.report
@@ -55,6 +56,7 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
             state.community,
             str(state.id),
             escape(plain(report.description[:60])) if report else "",
+            "; ".join(remarks(state)),
         )
     Console(width=width()).print(table)
 
@@ -104,6 +106,7 @@ def _row(configuration: Configuration, what: str, by: datetime, state: Incident)
         "category": report.category if report else None,
         "category_problem": judge_category(configuration.routes, report.category) if report else None,
         "description": report.description if report else None,
+        "notes": remarks(state),
     }
 
 

@@ -108,7 +108,8 @@ async def test_a_ledger_that_is_there_gets_its_new_rows(migrated: AsyncEngine) -
 async def test_a_ledger_that_is_there_gets_its_rates(migrated: AsyncEngine) -> None:
     """What the migration of the rates folds again of an older ledger is what the room would have written."""
     lived, gap = History().called("water", "gas").later(days=9).solved().answered(), History().called()
-    lived.street(decision.Rated(report=lived.id, solved=False, satisfied=False)).later(days=1).solved().answered()
+    lived.street(decision.Rated(community=lived.folded.community, report=lived.id, solved=False, satisfied=False))
+    lived.later(days=1).solved().answered()
     books = Books(migrated, "")
     async with migrated.begin() as connection:
         await connection.execute(text("INSERT INTO ledger.shard (id) SELECT generate_series(0, 63)"))

@@ -116,5 +116,5 @@ def test_reopening_keeps_what_was_broken() -> None:
     scene.street(decision.Answered(answer="there is water"))
     before = scene.now.broken
     assert [each.deadline for each in before] == ["acknowledge"]
-    scene.street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
+    scene.street(decision.Rated(community="elm", report=INCIDENT, solved=False, satisfied=False))
     assert scene.now.broken == before

@@ -17,7 +17,7 @@ from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, MINUTE, OTHER
 
 CALL = decision.Called(kind="general")
 DONE = response.Resolved(note="mended")
-NOT_SOLVED = decision.Rated(report=INCIDENT, solved=False, satisfied=False, note="still dry")
+NOT_SOLVED = decision.Rated(community="elm", report=INCIDENT, solved=False, satisfied=False, note="still dry")
 
 
 def called(category: str = "water", **fields: str) -> Scene:
@@ -410,7 +410,7 @@ def test_resolved_confirmed_answered_and_satisfied_are_separate_facts() -> None:
     """Each has an act and an instant of its own, and the last tells two things."""
     scene = answered()
     assert scene.history()[-4:] == ["Resolved", "WorkConfirmed", "Confirmed", "Answered"]
-    scene.street(decision.Rated(report=INCIDENT, solved=True, satisfied=False))
+    scene.street(decision.Rated(community="elm", report=INCIDENT, solved=True, satisfied=False))
     assert (scene.now.solved, scene.now.satisfied, scene.now.status) == (True, False, "answered")
 
 
@@ -448,7 +448,7 @@ def test_the_rating_window_ends_when_it_is_due() -> None:
 def test_only_a_reporter_of_the_incident_rates_it() -> None:
     """Its own report and each attached one may be rated; any other is refused."""
     scene = answered()
-    stranger = decision.Rated(report=OTHER, solved=True, satisfied=True)
+    stranger = decision.Rated(community="oak", report=OTHER, solved=True, satisfied=True)
     assert names(scene.street(stranger)) == ["ActRefused"]
     scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
     assert names(scene.street(stranger)) == ["Rated"]
@@ -486,13 +486,24 @@ def test_a_repeat_is_attached_once_and_only_to_what_lives() -> None:
     assert [each.report for each in scene.now.repeats] == [OTHER]
 
 
+def test_no_officer_ends_an_incident_in_one_that_may_not_know_of_it() -> None:
+    """It would have neither a clock nor an answer: it ends once the other has taken its report, as a rule says then."""
+    scene = Scene()
+    scene.street(opened())
+    [told] = scene.street(decision.Attached(to=OTHER))
+    assert isinstance(told, entries.ActRefused)
+    assert "attach it there" in told.reason
+    assert set(scene.now.clocks) == {"decide"}
+    assert names(scene.street(decision.Attached(by="rule:repeats", to=OTHER))) == ["Attached"]
+
+
 def test_what_others_are_attached_to_is_not_attached_away() -> None:
     """Else two incidents could end in each other, or repeats be left without an answer; nor does one end in itself."""
     scene = Scene()
     scene.street(opened())
-    assert names(scene.street(decision.Attached(to=INCIDENT))) == ["ActRefused"]
+    assert names(scene.street(decision.Attached(by="rule:repeats", to=INCIDENT))) == ["ActRefused"]
     scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
-    assert names(scene.street(decision.Attached(to=OTHER))) == ["ActRefused"]
+    assert names(scene.street(decision.Attached(by="rule:repeats", to=OTHER))) == ["ActRefused"]
     assert scene.next_due_at() == START + DAY
 
 

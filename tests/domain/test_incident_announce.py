@@ -335,7 +335,7 @@ def test_what_concerns_no_department_is_for_the_journal_alone() -> None:
     scene.said.clear()
     scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
     scene.street(decision.Answered(answer="done"))
-    scene.street(decision.Rated(report=INCIDENT, solved=True, satisfied=True))
+    scene.street(decision.Rated(community="elm", report=INCIDENT, solved=True, satisfied=True))
     scene.pass_(7 * DAY)
     assert told(scene) == []
     walked = Recorded(purpose="safety", grid_level=2, inspected_at=START)

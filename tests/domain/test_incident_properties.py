@@ -48,7 +48,9 @@ decisions = st.one_of(
         category=st.none() | st.sampled_from(["water", "river", "care"]),
         severity=st.none() | st.sampled_from(["normal", "critical"]),
     ),
-    st.builds(decision.Attached, to=st.sampled_from([INCIDENT, OTHER])),
+    st.builds(
+        decision.Attached, to=st.sampled_from([INCIDENT, OTHER]), by=st.sampled_from(["rule:repeats", "officer"])
+    ),
     st.builds(
         decision.RepeatAttached, report=st.sampled_from([INCIDENT, OTHER]), community=st.sampled_from(COMMUNITIES)
     ),
@@ -63,6 +65,7 @@ decisions = st.one_of(
     st.builds(decision.Answered, answer=WORDS),
     st.builds(
         decision.Rated,
+        community=st.sampled_from(COMMUNITIES),
         report=st.sampled_from([INCIDENT, OTHER]),
         solved=st.booleans(),
         satisfied=st.booleans(),
@@ -70,7 +73,12 @@ decisions = st.one_of(
     ),
     st.builds(decision.InterimAnswered, answer=WORDS),
     st.builds(decision.Asked, question=WORDS, report=st.sampled_from([None, INCIDENT, OTHER])),
-    st.builds(decision.Replied, report=st.sampled_from([INCIDENT, OTHER]), reply=WORDS),
+    st.builds(
+        decision.Replied,
+        community=st.sampled_from(COMMUNITIES),
+        report=st.sampled_from([INCIDENT, OTHER]),
+        reply=WORDS,
+    ),
     st.builds(
         decision.Contacted,
         contacted_at=st.none() | UNTIL,
@@ -129,12 +137,17 @@ def sensible(state: Incident | None, now: datetime) -> Iterator[Act]:
         case "confirmed":
             yield "street", "east", decision.Answered(answer="done")
         case "answered" | "refused":
-            yield "street", "east", decision.Rated(report=INCIDENT, solved=False, satisfied=False)
-            yield "street", "east", decision.Rated(report=INCIDENT, solved=True, satisfied=False, fault="handler")
+            yield "street", "east", decision.Rated(community="elm", report=INCIDENT, solved=False, satisfied=False)
+            yield (
+                "street",
+                "east",
+                decision.Rated(community="elm", report=INCIDENT, solved=True, satisfied=False, fault="handler"),
+            )
     if state.status in {"received", "called", "responding"}:
         yield "street", "east", decision.Asked(question="where?")
-    for report in state.asked:
-        yield "street", "east", decision.Replied(report=report, reply="there")
+    of = {state.id: state.community} | {each.report: each.community for each in state.repeats}
+    for each in state.asked:
+        yield "street", "east", decision.Replied(community=of[each.report], report=each.report, reply="there")
     if "lead" in state.clocks:
         yield "supervision", None, action.LeadNamed(department="power", reason="theirs")
     for owed in state.obligations.values():

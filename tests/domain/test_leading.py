@@ -253,7 +253,7 @@ def test_somebody_leads_what_is_reopened() -> None:
     scene.street(decision.Confirmed(department="power"))
     scene.street(decision.Withdrawn(department="water", reason="not needed"))
     scene.street(decision.Answered(answer="done"))
-    scene.street(decision.Rated(report=scene.incident, solved=False, satisfied=False))
+    scene.street(decision.Rated(community="elm", report=scene.incident, solved=False, satisfied=False))
     assert roles(scene) == {"power": "lead"}
 
 
@@ -265,7 +265,7 @@ def test_whom_the_district_named_stays_bound_in_every_round() -> None:
     scene.department("power", DONE)
     scene.street(decision.Confirmed())
     scene.street(decision.Answered(answer="done"))
-    scene.street(decision.Rated(report=scene.incident, solved=False, satisfied=False))
+    scene.street(decision.Rated(community="elm", report=scene.incident, solved=False, satisfied=False))
     assert names(scene.department("power", DECLINE)) == ["ActRefused"]
 
 

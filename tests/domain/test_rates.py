@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas import decision, response
 from services.domain.rates import Appraised, Rates, Share, Span, appraised, as_json, count
-from services.domain.working_time import Calendar
-from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, START, Scene, opened
+from services.domain.working_time import Calendar, between
+from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, OTHER, START, Scene, opened
 
 ACKNOWLEDGED = response.Acknowledged()
 RESOLVED = response.Resolved(note="mended")
@@ -36,7 +36,13 @@ def called(*departments: str) -> Scene:
 
 def rated(scene: Scene, *, solved: bool, satisfied: bool = True) -> Scene:
     """The reporter rates."""
-    scene.street(decision.Rated(report=INCIDENT, solved=solved, satisfied=satisfied))
+    scene.street(decision.Rated(community="elm", report=INCIDENT, solved=solved, satisfied=satisfied))
+    return scene
+
+
+def rated_by_the_other(scene: Scene, *, solved: bool, satisfied: bool = True) -> Scene:
+    """The reporter of the repeat rates."""
+    scene.street(decision.Rated(community="oak", report=OTHER, solved=solved, satisfied=satisfied))
     return scene
 
 
@@ -163,6 +169,64 @@ def test_nobody_is_appraised_by_what_was_said_before_they_were_called() -> None:
     scene.later(HOUR)
     settled(scene)
     assert (of(scene, "water").solution, of(scene, "water").reopen) == (Share(), Share(0, 1))
+
+
+def test_a_bad_rating_stays_with_whose_work_it_was() -> None:
+    """Rules 3 and 6: it was confirmed and stood when it was rated, and no later withdrawal takes that back."""
+    scene = rated(settled(called("water")), solved=False, satisfied=False)
+    scene.later(HOUR)
+    scene.street(decision.Called(departments=("power",)))
+    scene.street(decision.Withdrawn(department="water", reason="another does it"))
+    for whom in ("water", ""):
+        assert (of(scene, whom).solution, of(scene, whom).reopen) == (Share(0, 1), Share(1, 1))
+    assert (of(scene, "power").solution, of(scene, "power").reopen) == (Share(), Share())
+    rated(settled(scene), solved=True)
+    assert [of(scene, whom).solution for whom in ("water", "power", "")] == [Share(0, 1), Share(1, 1), Share(1, 1)]
+
+
+def test_who_was_withdrawn_before_has_no_part_in_what_others_did() -> None:
+    """Rules 6, 8 and 9: called once more, it is rated by its own work, and its time begins with that call."""
+    scene = called("water", "power")
+    scene.later(HOUR).street(decision.Withdrawn(department="water", reason="a mistake"))
+    scene.later(HOUR)
+    rated(settled(scene), solved=False, satisfied=False)
+    scene.later(HOUR).street(decision.Called(departments=("water",)))
+    assert (of(scene, "water").solution, of(scene, "water").reopen) == (Share(), Share())
+    scene.later(HOUR)
+    settled(scene)
+    assert (of(scene, "water").solution, of(scene, "water").reopen) == (Share(), Share(0, 1))
+    # From 13:00 on; the office opens at 13:00 again.
+    assert (of(scene, "water").handling.median, of(scene, "power").handling.median) == (HOUR, 3 * HOUR)
+
+
+def test_no_withdrawal_shortens_the_time_of_who_had_begun() -> None:
+    """Rule 8: who had acknowledged, or was late to, before the withdrawal, has the time since the first call."""
+    for begin, lasts in ((lambda scene: scene.department("water", ACKNOWLEDGED), HOUR), (lambda _: None, 3 * HOUR)):
+        scene = called("water", "power")
+        begin(scene)
+        scene.pass_(lasts)
+        scene.street(decision.Withdrawn(department="water", reason="for now"))
+        scene.street(decision.Called(departments=("water",)))
+        settled(scene)
+        assert of(scene, "water").handling.median == between(CONFIGURATION.calendar, START, scene.at) > timedelta()
+
+
+def test_of_several_reporters_the_worst_rating_counts() -> None:
+    """Rule 6: nobody's word erases another's; it is solved where all who rated say so, and each may say so anew."""
+    scene = called("water")
+    scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
+    settled(scene)
+    rated(scene, solved=True, satisfied=False)
+    rated_by_the_other(scene, solved=True)
+    for whom in ("water", ""):
+        assert (of(scene, whom).solution, of(scene, whom).satisfaction) == (Share(1, 1), Share(0, 1))
+    rated_by_the_other(scene, solved=False)
+    rated(settled(scene), solved=True)
+    for whom in ("water", ""):
+        assert (of(scene, whom).solution, of(scene, whom).satisfaction) == (Share(0, 1), Share(1, 1))
+    rated_by_the_other(scene, solved=True)
+    for whom in ("water", ""):
+        assert (of(scene, whom).solution, of(scene, whom).satisfaction) == (Share(1, 1), Share(1, 1))
 
 
 def test_late_to_resolve_stays_late() -> None:
@@ -303,7 +367,7 @@ def test_a_repeat_counts_with_the_other() -> None:
     """Rule 13: what was attached is nobody's to decide about any more."""
     scene = Scene()
     scene.street(opened())
-    scene.street(decision.Attached(to=UUID(int=7)))
+    scene.street(decision.Attached(by="rule:repeats", to=UUID(int=7)))
     assert appraised(scene.now) == []
 
 

@@ -135,7 +135,7 @@ COMMUNITY_SAYS: list[tuple[Fact, Fact]] = [
     ),
     (
         report.Rated(solved=True, satisfied=False),
-        decision.Rated(by="elm", report=INCIDENT, solved=True, satisfied=False),
+        decision.Rated(by="elm", community="elm", report=INCIDENT, solved=True, satisfied=False),
     ),
 ]
 
@@ -221,7 +221,7 @@ def test_every_answer_is_said_anew_after_a_reopening() -> None:
         scene.department("water", DONE)
         scene.street(decision.Confirmed())
         scene.street(decision.Answered(answer=text))
-        scene.street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
+        scene.street(decision.Rated(community="elm", report=INCIDENT, solved=False, satisfied=False))
     assert [fact.answer for _, _, fact in follow(scene) if isinstance(fact, answer.Given)] == ["first", "second"]
 
 

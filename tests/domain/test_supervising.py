@@ -214,7 +214,7 @@ def test_who_was_held_open_can_still_be_reopened() -> None:
     """Until it closes the reporter may say that nothing is solved; a new round has its own clocks, beside the case."""
     found = done(open_("water"))
     found.pass_(7 * DAY)
-    told = found.street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
+    told = found.street(decision.Rated(community="elm", report=INCIDENT, solved=False, satisfied=False))
     assert names(told) == ["Rated", "Reopened", "Dispatched"]
     assert found.now.supervised
     assert names(found.hear(*explained("water"))) == ["Explained"]
@@ -222,7 +222,7 @@ def test_who_was_held_open_can_still_be_reopened() -> None:
 
 def test_a_case_goes_on_when_the_street_ends_the_incident() -> None:
     """Refusing a matter, or attaching it, ends no case; but none is opened about what is attached."""
-    for end in (decision.Refused(reason="no business of ours"), decision.Attached(to=OTHER)):
+    for end in (decision.Refused(reason="no business of ours"), decision.Attached(by="rule:repeats", to=OTHER)):
         found = Scene()
         found.street(opened())
         found.hear(*open_("east"))

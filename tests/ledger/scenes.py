@@ -139,7 +139,7 @@ def causes(*histories: History) -> list[Cause]:
 def attached(repeat: History, first: History) -> Sequence[History]:
     """One report is attached to another's incident, as both histories say."""
     community = repeat.folded.community
-    repeat.street(decision.Attached(to=first.id))
+    repeat.street(decision.Attached(by="rule:repeats", to=first.id))
     first.street(decision.RepeatAttached(report=repeat.id, community=community))
     return repeat, first
 

@@ -236,7 +236,7 @@ async def test_a_repeat_follows_its_incident(books: Books) -> None:
 
 
 def _attached(first: History) -> Any:
-    return decision.Attached(to=first.id)
+    return decision.Attached(by="rule:repeats", to=first.id)
 
 
 def _repeated(repeat: History) -> Any:

@@ -117,7 +117,9 @@ def _solve(history: History, _: random.Random) -> None:
 
 def _rate(history: History, chance: random.Random) -> None:
     solved, satisfied = chance.random() < 0.6, chance.random() < 0.5
-    history.street(decision.Rated(report=history.id, solved=solved, satisfied=satisfied))
+    history.street(
+        decision.Rated(community=history.folded.community, report=history.id, solved=solved, satisfied=satisfied)
+    )
 
 
 ACTS: Sequence[Callable[[History, random.Random], object]] = [

@@ -655,7 +655,14 @@ async def test_the_rates_are_the_same_in_every_format(house: House, page: httpx.
     histories = [History(category=each, **of).called("water") for each in ("river", "gas") * 6]
     for history in histories[:9]:
         history.later(hours=30).solved().answered()
-        history.street(decision.Rated(report=history.id, solved=history is not histories[0], satisfied=True))
+        history.street(
+            decision.Rated(
+                community=history.folded.community,
+                report=history.id,
+                solved=history is not histories[0],
+                satisfied=True,
+            )
+        )
     await house.books.write(*histories, History(**of).called("dongsheng-urban").later(days=9).solved(), History(**of))
     async with house.room():
         await served(page)

@@ -184,7 +184,7 @@ async def test_a_look_says_nothing_of_work_that_was_done_after_it(books: Books) 
     for each, holds in ((failed, False), (held, True)):
         each.later(hours=2)
         looked_at(each, early, holds=holds)
-    held.street(decision.Rated(report=held.id, solved=False, satisfied=False))
+    held.street(decision.Rated(community="guangdu", report=held.id, solved=False, satisfied=False))
     for each in (failed, held):
         accepted(resolved(each.later(days=1)))
     await books.write(failed, held)
@@ -293,12 +293,16 @@ async def test_the_history_tells_what_reporters_were_told_asked_and_said(books: 
     matter = hazard().called()
     matter.street(decision.InterimAnswered(answer="已到场检测"))
     matter.street(decision.Asked(question="哪个单元？"))
-    matter.street(decision.Replied(by="guangdu", report=matter.id, reply="三单元"))
+    matter.street(decision.Replied(by="guangdu", community=matter.folded.community, report=matter.id, reply="三单元"))
     matter.street(decision.Contacted(channel="phone", reached=False, community="guangdu"))
     matter.solved()
     matter.street(decision.Answered(answer="已修好", proved="true", note="票据存档"))
     matter.street(decision.Reinspected(community="guangdu", inspection=uuid4(), report=matter.id, holds=True))
-    matter.street(decision.Rated(report=matter.id, solved=True, satisfied=False, fault="handler"))
+    matter.street(
+        decision.Rated(
+            community=matter.folded.community, report=matter.id, solved=True, satisfied=False, fault="handler"
+        )
+    )
     await books.write(matter)
     async with books.engine.connect() as connection:
         lines: list[Line] = await history(connection, matter.id)

@@ -28,7 +28,7 @@ def lived() -> History:
     history.street(decision.Insisted(department="water", reason="归你们管"))
     history.department("power", response.Acknowledged())
     history.later(days=20).solved().answered()
-    history.street(decision.Rated(report=history.id, solved=False, satisfied=False))
+    history.street(decision.Rated(community=history.folded.community, report=history.id, solved=False, satisfied=False))
     history.later(days=3).solved().answered().later(days=30)
     assert history.folded.status == "closed"
     assert history.folded.escalations

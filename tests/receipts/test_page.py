@@ -70,7 +70,10 @@ async def test_before_there_is_an_answer_a_receipt_says_so(page: httpx.AsyncClie
     """It is good from the moment the report was raised: 200, and nothing yet."""
     answer = await page.get(f"/receipts/{RECEIPT}")
     assert (answer.status_code, answer.json()) == (200, {"told": []})
-    assert "还没有答复" in (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
+    shown = (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
+    assert "还没有答复" in shown
+    assert "收到" not in shown, "this room hears no reports: the receipt alone says nothing of one"
+    assert "eceived" not in shown
 
 
 WRONG = {

@@ -11,8 +11,10 @@ from uuid import UUID, uuid5
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from schemas import incident, report, response
+from schemas.decision import Answered, Refused
 from schemas.event import Event, Fact, InvalidEventError, dump, follow, isoformat, parse
 from schemas.topics import REPORTS, TOPICS
 from tests.schemas.examples import VALID, Example
@@ -252,3 +254,15 @@ def test_numbers_fit_the_database() -> None:
     """No number of a message is larger than PostgreSQL's integer."""
     with pytest.raises(ValueError, match="2147483647"):
         incident.Closed(version=2**31, cause=UUID(int=1), who="clock", by="rule:close")
+
+
+@pytest.mark.parametrize(
+    "nothing", ["\u200b", "\u200b\u2060\ufeff", "\u2800", "\u3164", "\u00ad", "\ufe0f", "\u202e \u202c", "\U000e0041"]
+)
+def test_words_that_nobody_can_see_are_no_words(nothing: str) -> None:
+    """What a reporter is answered, and why, is read by people: format marks and fillers alone are empty."""
+    for fact, field in ((Answered, "answer"), (Refused, "reason")):
+        with pytest.raises(ValidationError, match="nothing of it can be seen"):
+            fact.model_validate({field: nothing})
+        for something in ("好", f"{nothing}好{nothing}", "?", "\U0002000b", "\ue000"):
+            assert vars(fact.model_validate({field: something}))[field] == something.strip()
