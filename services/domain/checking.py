@@ -1,18 +1,17 @@
 """What is legal in a configuration and still most likely a mistake: each a warning with file, line and cure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from schemas.decision import CallKind
+from services.domain.deadline_checks import DeadlineChecks
 from services.domain.matchers import Matcher
 from services.domain.reaching import Reach
 from services.domain.reading import Place
 from services.domain.routing import Route
-from services.domain.working_time import Calendar, Duration, add
 
 if TYPE_CHECKING:
     from services.domain.configuration import Configuration
@@ -28,10 +27,6 @@ TOPS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _URGENT: Final = (Matcher("severity", "=", "critical"), Matcher("call", "=", "emergency"))
-_AT_ONCE: Final = ("acknowledge", "arrive")
-_OFFICE: Final = frozenset({"wh", "wd"})
-# Every third hour of a fortnight: nights, weekends, and each hour of the office's day.
-_STARTS: Final = tuple(datetime(2021, 3, 1, tzinfo=UTC) + timedelta(hours=3 * each) for each in range(14 * 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +115,36 @@ def _warn_of_dropped(rule: Rule, *, named: bool) -> None:
 
 
 def check(keys: Mapping[str, Place], configuration: "Configuration") -> None:
-    """Warn of ladders that end below the top or miss a post, and of deadlines that no calendar can meet."""
+    """Warn of ladders that end below the top or miss a post, and of deadlines that can't be met.
+
+    What some calendar can't even count is an error.
+    """
     rules = list(_rules(Rule(keys["route"], configuration.routes)))
     for side, name in configuration.owed_by.items():
         _warn_of_low(keys["owed-by"].at(side, None), configuration, name, f"what a {side} owes climbs", side)
     for rule in rules:
         _warn_of_ladder(rule, configuration)
-    # Which days are holidays is not known for good, so a deadline is not judged by them.
-    calendar = replace(configuration.calendar, holidays=frozenset(), working_weekends=frozenset())
-    later: Later = lru_cache(maxsize=None)(partial(always_later, calendar))
-    _warn_of_policy(keys["street-policy"], configuration, later)
+    deadlines = DeadlineChecks(configuration)
+    if not deadlines.refuse(keys, [(each.keys.get("deadlines", each.place), each.route) for each in rules]):
+        return
+    deadlines.policy(keys["street-policy"])
+    deadlines.whistles(keys["whistles"])
     for rule in rules:
-        deadlines = rule.keys.get("deadlines")
-        if deadlines is not None:
-            _warn_of_deadlines(deadlines, rule, configuration.whistle(None).overall, later)
+        above = rule.above[-1] if rule.above else None
+        whistle = configuration.whistle(_called_by(rule))
+        deadlines.rule(rule.keys, rule.route, above, whistle, urgent=_is_urgent(rule))
+
+
+def _is_urgent(rule: Rule) -> bool:
+    """Whether whatever a rule takes is an emergency."""
+    return bool(set(_URGENT) & set(rule.path))
+
+
+def _called_by(rule: Rule) -> CallKind:
+    """The kind of whistle that is blown for what a rule takes, as far as its matchers tell."""
+    if _is_urgent(rule):
+        return "emergency"
+    return "enforcement" if Matcher("call", "=", "enforcement") in rule.path else "general"
 
 
 def _rules(rule: Rule) -> Iterator[Rule]:
@@ -167,54 +178,3 @@ def _warn_of_low(place: Place, configuration: "Configuration", ladder: str, what
             f"the ladder {ladder!r}, which {what}, ends below the top: at {end or 'a reminder'}, not at {top}",
             f"write post: {top} in its last step, or choose another ladder",
         )
-
-
-# -------------------------------------------------------------------------------------------------------- its deadlines
-
-Later = Callable[[Duration, Duration], bool]
-
-
-def _warn_of_policy(place: Place, configuration: "Configuration", later: Later) -> None:
-    street, overall = configuration.street, configuration.whistle(None).overall
-    for name in ("decide", "confirm", "answer", "approve", "lead"):
-        duration: Duration = getattr(street, name)
-        if later(duration, overall):
-            place.at(name, None).warn(
-                f"{name} in {duration} is always later than the whole incident's overall, {overall}",
-                f"write a shorter {name}, or a longer overall",
-            )
-
-
-def _warn_of_deadlines(place: Place, rule: Rule, overall: Duration, later: Later) -> None:
-    """Deadlines that end after what they lead to, and office hours for what can't wait for them."""
-    deadlines = rule.route.deadlines
-    resolve = deadlines["resolve"]
-    for name, duration in deadlines.items():
-        if name != "resolve" and later(duration, resolve):
-            _at(place, name, "resolve").warn(
-                f"{name} in {duration} is always later than resolve in {resolve}",
-                f"write a shorter {name}, or a longer resolve",
-            )
-        if name in _AT_ONCE and duration.unit in _OFFICE and (name == "arrive" or set(_URGENT) & set(rule.path)):
-            _at(place, name).warn(
-                f"{name} in {duration} waits for the office to open, and an emergency doesn't",
-                "write it by the wall clock, as in 30m",
-            )
-    if later(resolve, overall):
-        _at(place, "resolve").warn(
-            f"resolve in {resolve} is always later than the whole incident's overall, {overall}",
-            "write a shorter resolve, or a longer overall in street-policy",
-        )
-
-
-def _at(deadlines: Place, *names: str) -> Place:
-    """Where the first of some deadlines is written, or all of them where none of these is but inherited."""
-    written = deadlines.keys()
-    return next((written[name] for name in names if name in written), deadlines)
-
-
-def always_later(calendar: Calendar, one: Duration, other: Duration) -> bool:
-    """Whether a duration is over later than another, whenever in a fortnight both begin."""
-    if one.unit == other.unit:
-        return one.value > other.value
-    return all(add(calendar, each, one) > add(calendar, each, other) for each in _STARTS)

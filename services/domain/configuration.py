@@ -291,7 +291,7 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     )
     check(keys, configuration)
     problems.sort()
-    return configuration, problems
+    return (None if any(problem.level == "error" for problem in problems) else configuration), problems
 
 
 def parse_tree(document: Document, *tables: Document) -> tuple[Configuration | None, list[Problem]]:
