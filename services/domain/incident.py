@@ -133,7 +133,7 @@ class Incident:
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
     the last rating's; `proved` is what was last found of the report; `asked` is the report whose reporter has not
     replied yet; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`;
-    `holds` is what the last re-inspection found.
+    `holds` is what the last re-inspection found; `raised` is what the report said of itself where it was reclassified.
     """
 
     id: UUID
@@ -172,6 +172,12 @@ class Incident:
     set_at: Mapping[int, datetime] = field(default_factory=dict)
     cases: Mapping[str, Case] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
+    raised: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def as_raised(self) -> Raised | None:
+        """The report as it was raised, however it was classified since."""
+        return self.report.model_copy(update=self.raised) if self.report and self.raised else self.report
 
     @property
     def ended(self) -> bool:
@@ -325,8 +331,11 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
 
 
 def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -> Changes:
+    if state.report is None:
+        return {}
     changes = {"category": entry.category, "kind": entry.kind, "severity": entry.severity}
-    return {"report": state.report.model_copy(update=changes)} if state.report else {}
+    raised = state.raised or {name: getattr(state.report, name) for name in changes}
+    return {"report": state.report.model_copy(update=changes), "raised": raised}
 
 
 def _lead_sought(state: Incident, entry: entries.LeadSought, _at: datetime) -> Changes:
