@@ -16,9 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from services.domain.cases import with_limits
 from services.domain.configuration import Configuration, Problem, parse, parse_tree
 from services.domain.provisional import running_out
-from services.domain.routing import Deadlines, Plan, Route, match
+from services.domain.routing import Assignment, Deadlines, Plan, Route, match
 from services.domain.working_time import add
 from services.runtime.files import read
 from services.runtime.terminal import width
@@ -64,7 +65,7 @@ def try_route(
     plan = configuration.plan(said)
     try:
         if as_json:
-            typer.echo(json.dumps(_as_json(configuration, plan, called_at), ensure_ascii=False))
+            typer.echo(json.dumps(_as_json(configuration, said, plan, called_at), ensure_ascii=False))
         else:
             _explain(configuration, said, plan, called_at)
     except ValueError as error:
@@ -230,16 +231,25 @@ def _due(configuration: Configuration, unit: str, deadlines: Deadlines, called_a
     }
 
 
-def _as_json(configuration: Configuration, plan: Plan, called_at: datetime) -> dict[str, object]:
+def _by_whistle(rules: Assignment, owes: Assignment) -> list[str]:
+    """Which of a department's deadlines are the whistle's own, and not those of its rule."""
+    return [name for name, duration in owes.deadlines.items() if rules.deadlines.get(name) != duration]
+
+
+def _as_json(
+    configuration: Configuration, labels: Mapping[str, str], plan: Plan, called_at: datetime
+) -> dict[str, object]:
+    owing = with_limits(plan, labels, called_at, configuration)
     obligations = [
         {
             "department": each.department,
             "role": each.role,
             "rule": each.rule,
             "deadlines": _due(configuration, each.department, each.deadlines, called_at),
+            "by_whistle": _by_whistle(rules, each),
             "ladder": each.ladder,
         }
-        for each in plan.assignments
+        for rules, each in zip(plan.assignments, owing, strict=True)
     ]
     return {
         "at": called_at.astimezone(configuration.calendar.zone).isoformat(),
@@ -264,14 +274,19 @@ def _explain(configuration: Configuration, labels: Mapping[str, str], plan: Plan
         console.print(f"Nobody: it waits for the street's decision until {until:%Y-%m-%d %H:%M %z}")
         return
     table = Table("department 部门", "part 主办/协办", "by the rule", "deadlines 办理时限", "ladder 升级")
-    for each in plan.assignments:
+    owing = with_limits(plan, labels, called_at, configuration)
+    for rules, each in zip(plan.assignments, owing, strict=True):
+        by_whistle = _by_whistle(rules, each)
         unit = configuration.directory.units.get(each.department)
         due = _due(configuration, each.department, each.deadlines, called_at)
         table.add_row(
             escape(f"{each.department} {unit.name if unit else ''}".strip()),
             "lead 主办" if each.role == "lead" else "support 协办",
             escape(each.rule),
-            "\n".join(f"{name} {at[:16].replace('T', ' ')} ({each.deadlines[name]})" for name, at in due.items()),
+            "\n".join(
+                f"{name} {at[:16].replace('T', ' ')} ({each.deadlines[name]}{', whistle' * (name in by_whistle)})"
+                for name, at in due.items()
+            ),
             escape(each.ladder),
         )
     console.print(table)
