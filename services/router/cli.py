@@ -21,7 +21,8 @@ from services.domain.configuration import Configuration, Problem, parse, parse_t
 from services.domain.provisional import running_out
 from services.domain.routing import Assignment, Deadlines, Plan, Route, match
 from services.domain.working_time import add
-from services.runtime.files import read
+from services.runtime import seal
+from services.runtime.files import read, sealed_as
 from services.runtime.terminal import width
 
 DIFFERS = 1
@@ -124,6 +125,8 @@ def check(
     # strict check of the same files ends the same way on every day.
     if configuration is not None and configuration.directory.units:
         problems += running_out(configuration, datetime.now(UTC))
+    # Whoever has changed a sealed folder checks it first, and seals it then.
+    problems += _unsealed(config)
     errors = sum(problem.level == "error" for problem in problems)
     warnings = len(problems) - errors
     if as_json:
@@ -155,6 +158,36 @@ def _conclude(configuration: Configuration | None, errors: int, warnings: int) -
     )
 
 
+@config_app.command("seal")
+def seal_folder(*, config: Config = None) -> None:
+    """List the folder's files with their SHA-256, as the last one: rooms believe a sealed folder only as it was sealed.
+
+    What has errors is not sealed. Any change after that counts for nothing until the folder is sealed again.
+    """
+    path = _path(config)
+    if not path.is_dir():
+        _stop(f"{path} is no folder: give --config, or WHISTLE_CONFIG, a folder of YAML files")
+    documents = read(path)
+    configuration, problems = parse(documents)
+    for problem in problems:
+        typer.echo(str(problem), err=problem.level == "error")
+    if configuration is None:
+        typer.echo("not sealed: nothing starts with this", err=True)
+        raise typer.Exit(DIFFERS)
+    found = sealed_as(documents)
+    seal.write(path, found)
+    typer.echo(f"sealed: {len(found)} files, version {configuration.version}")
+
+
+def _unsealed(config: Path | None) -> list[Problem]:
+    path = _path(config)
+    broken = seal.broken(path, sealed_as(read(path))) if path.is_dir() else None
+    if broken is None:
+        return []
+    what = f"{broken.what}, so no room takes this over"
+    return [Problem(str(path / seal.NAME), broken.line, "warning", what, broken.cure)]
+
+
 @config_app.command("version")
 def version(*, config: Config = None) -> None:
     """Print the version that each obligation names, and that rooms log when they take a configuration over."""
@@ -164,12 +197,17 @@ def version(*, config: Config = None) -> None:
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
-def _read(path: Path | None) -> tuple[Configuration | None, list[Problem]]:
-    if path is None:
-        # The settings take a fifth of a second to import, which nobody who names a file should wait for.
-        from services.runtime.settings import Settings  # noqa: PLC0415
+def _path(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    # The settings take a fifth of a second to import, which nobody who names a file should wait for.
+    from services.runtime.settings import Settings  # noqa: PLC0415
 
-        path = Settings.load().config
+    return Settings.load().config
+
+
+def _read(given: Path | None) -> tuple[Configuration | None, list[Problem]]:
+    path = _path(given)
     cure = "give --config, or WHISTLE_CONFIG, a folder of YAML files, or one file"
     try:
         documents = read(path)

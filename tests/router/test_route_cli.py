@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from schemas import decision
-from services.configured import load
+from services.configured import ConfigurationError, load
 from services.domain.story import labels_of
 from services.router.cli import config_app, route_app
 from tests.domain.scene import Scene, opened, report
@@ -258,3 +258,35 @@ def test_a_check_in_json_and_a_strict_one(tmp_path: Path, file: str) -> None:
     assert broken.exit_code == 1
     assert (json.loads(broken.stdout)["version"], json.loads(broken.stdout)["errors"]) == (None, 1)
     assert whistle("config", "version", "--config", file).exit_code == 2
+
+
+def test_a_folder_is_sealed_once_it_is_good(tmp_path: Path) -> None:
+    """The seal is of all its files; what has changed since is told by the check, and believed by nobody else."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    arguments = ["--config", str(folder)]
+    result = whistle("config", "seal", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    version = whistle("config", "version", *arguments).stdout.strip()
+    assert result.stdout.endswith(f"sealed: {len(list(folder.glob('*.yaml')))} files, version {version}\n")
+    assert load(folder).version == version
+    assert "it was sealed" not in whistle("config", "check", *arguments).stdout
+    policy = folder / "policy.yaml"
+    policy.write_text(policy.read_text(encoding="utf-8").replace("decide: 1wd", "decide: 2wd"), encoding="utf-8")
+    checked = whistle("config", "check", "--strict", *arguments)
+    assert checked.exit_code == 0
+    assert "SHA256SUMS:" in checked.stdout
+    assert "policy.yaml is not as it was sealed, so no room takes this over" in checked.stdout
+    with pytest.raises(ConfigurationError):
+        load(folder)
+    assert whistle("config", "seal", *arguments).exit_code == 0
+    assert load(folder).version != version
+
+
+def test_what_is_broken_is_not_sealed(lax: Path, file: str) -> None:
+    """A seal says that the files are all there, and good; a single file has none."""
+    (lax / "policy.yaml").write_text("street-policy: {decide: never}\n", encoding="utf-8")
+    result = whistle("config", "seal", "--config", str(lax))
+    assert (result.exit_code, (lax / "SHA256SUMS").exists()) == (1, False)
+    assert "not sealed" in result.stderr
+    assert whistle("config", "seal", "--config", file).exit_code == 2
