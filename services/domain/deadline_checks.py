@@ -155,7 +155,9 @@ class DeadlineChecks:
         calendars = [each for each in self._called_by(route) if each not in before]
         for name, duration in route.deadlines.items():
             self._warn_of_stretched(_at(place, name), name, duration, calendars)
-            if written and (name == "arrive" or urgent):
+            # What it has only from above, and the whistle limits, is the whistle's.
+            own = written and (_at(place, name) is not place or name not in whistle.deadlines)
+            if own and (name == "arrive" or urgent):
                 _warn_of_office_hours(_at(place, name), name, duration)
         for calendar in calendars:
             self._warn_of_order(place, route.deadlines, calendar)

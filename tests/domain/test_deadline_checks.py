@@ -168,3 +168,9 @@ def test_each_of_two_durations_is_counted_by_a_calendar_of_its_own() -> None:
     assert not always_later(daily, Duration(5, "wd"), daily, Duration(5, "wd"))
     assert not always_later(seldom, Duration(5, "d"), daily, Duration(5, "d"))
     assert datetime(2021, 3, 1, tzinfo=UTC).weekday() == 0
+
+
+def test_an_emergency_rule_may_leave_its_limits_to_the_whistle(changed: Changed) -> None:
+    """What it inherits in office hours counts for nothing where the whistle is stricter."""
+    limits = "deadlines: {acknowledge: 30m, arrive: 30m, resolve: 24h}", "deadlines: {resolve: 24h}"
+    assert changed(("routes.yaml", *limits))[1] == []
