@@ -38,6 +38,9 @@ def load(path: Path) -> Configuration:
     """
     try:
         documents = read(path)
+        # A link may be renamed between two files: they belong together if they are still the same.
+        while sealed_as(documents) != _digests(path):
+            documents = read(path)
         unsealed = seal.broken(path, sealed_as(documents))
     except OSError as error:
         raise ConfigurationError(f"the configuration {path} can't be read ({error.strerror})") from error
@@ -123,11 +126,15 @@ def _load_whole(path: Path) -> Configuration:
     return found
 
 
+def _digests(path: Path) -> dict[str, str]:
+    """Return what a seal would say of each file now."""
+    return {name: seal.digest(content) for name, content in raw(path)}
+
+
 def _as_sealed(path: Path) -> bool:
     """Tell whether a folder has a seal, and all is as it says."""
     try:
-        found = {name: seal.digest(content) for name, content in raw(path)}
-        return seal.is_sealed(path) and seal.broken(path, found) is None
+        return seal.is_sealed(path) and seal.broken(path, _digests(path)) is None
     except OSError:
         return False
 

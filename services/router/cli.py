@@ -167,15 +167,18 @@ def seal_folder(*, config: Config = None) -> None:
     path = _path(config)
     if not path.is_dir():
         _stop(f"{path} is no folder: give --config, or WHISTLE_CONFIG, a folder of YAML files")
-    documents = read(path)
-    configuration, problems = parse(documents)
-    for problem in problems:
-        typer.echo(str(problem), err=problem.level == "error")
-    if configuration is None:
-        typer.echo("not sealed: nothing starts with this", err=True)
-        raise typer.Exit(DIFFERS)
-    found = sealed_as(documents)
-    seal.write(path, found)
+    try:
+        documents = read(path)
+        configuration, problems = parse(documents)
+        for problem in problems:
+            typer.echo(str(problem), err=problem.level == "error")
+        if configuration is None:
+            typer.echo("not sealed: nothing starts with this", err=True)
+            raise typer.Exit(DIFFERS)
+        found = sealed_as(documents)
+        seal.write(path, found)
+    except OSError as error:
+        _stop(f"{path} can't be sealed ({error.strerror}): seal it where it may be written, before it is released")
     typer.echo(f"sealed: {len(found)} files, version {configuration.version}")
 
 

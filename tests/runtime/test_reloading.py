@@ -212,6 +212,24 @@ async def test_a_folder_swapped_by_a_link_is_seen(tmp_path: Path) -> None:
     assert len(await looks(watch)) == 1
 
 
+async def test_a_start_reads_no_half_of_a_folder_that_is_swapped(tmp_path: Path) -> None:
+    """What is read while a link is renamed is one release or the other, and never some of each."""
+    versions = set()
+    for name, decide in (("one", "1wd"), ("two", "4wh")):
+        shutil.copytree(SHIPPED, tmp_path / name)
+        change(tmp_path / name, "policy.yaml", "decide: 1wd", f"decide: {decide}")
+        change(tmp_path / name, "directory.yaml", "name: 双流区", f"name: {name}")
+        versions.add(load(tmp_path / name).version)
+    current, fresh = tmp_path / "current", tmp_path / "fresh"
+    current.symlink_to("two")
+    for turn in range(24):
+        loading = asyncio.create_task(asyncio.to_thread(load, current))
+        await asyncio.sleep(turn * 0.004)
+        fresh.symlink_to(("one", "two")[turn % 2])
+        fresh.rename(current)
+        assert (await loading).version in versions
+
+
 class Seen:
     """A desk that only tells which it is."""
 
