@@ -28,6 +28,8 @@ TOPS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _URGENT: Final = (Matcher("severity", "=", "critical"), Matcher("call", "=", "emergency"))
+_ENFORCEMENT: Final = Matcher("call", "=", "enforcement")
+_CALLS: Final = frozenset({*_URGENT, _ENFORCEMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def check(keys: Mapping[str, Place], configuration: "Configuration") -> None:
     deadlines.policy(keys["street-policy"])
     deadlines.whistles(keys["whistles"])
     for rule in rules:
-        above = rule.above[-1] if rule.above else None
+        above = rule.above[-1] if rule.above and not _CALLS & set(rule.route.matchers) else None
         whistle = configuration.whistle(_called_by(rule))
         deadlines.rule(rule.keys, rule.route, above, whistle, urgent=_is_urgent(rule))
 
@@ -155,7 +157,7 @@ def _called_by(rule: Rule) -> CallKind:
     """The kind of whistle that is blown for what a rule takes, as far as its matchers tell."""
     if _is_urgent(rule):
         return "emergency"
-    return "enforcement" if Matcher("call", "=", "enforcement") in rule.path else "general"
+    return "enforcement" if _ENFORCEMENT in rule.path else "general"
 
 
 def _rules(rule: Rule) -> Iterator[Rule]:

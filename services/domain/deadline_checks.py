@@ -145,9 +145,9 @@ class DeadlineChecks:
     ) -> None:
         """Judge the deadlines of a rule by the calendars of whom it calls; of all, where it leaves that to the street.
 
-        What a rule has from the one `above` it is judged there, unless others are called.
+        What a rule has from the one `above` it is judged there, unless others are called, or by another whistle.
         """
-        place = keys.get("deadlines") or keys.get("departments")
+        place = keys.get("deadlines") or keys.get("departments") or keys.get("matchers")
         if place is None:
             return
         written = "deadlines" in keys

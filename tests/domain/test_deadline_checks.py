@@ -35,7 +35,7 @@ def changed(tmp_path: Path) -> Changed:
 
     def changed(*replaced: tuple[str, str, str]) -> Found:
         folder = tmp_path / "config"
-        shutil.copytree(SHIPPED, folder)
+        shutil.copytree(SHIPPED, folder, dirs_exist_ok=True)
         for file, old, new in replaced:
             text = (folder / file).read_text(encoding="utf-8")
             assert old in text
@@ -174,3 +174,23 @@ def test_an_emergency_rule_may_leave_its_limits_to_the_whistle(changed: Changed)
     """What it inherits in office hours counts for nothing where the whistle is stricter."""
     limits = "deadlines: {acknowledge: 30m, arrive: 30m, resolve: 24h}", "deadlines: {resolve: 24h}"
     assert changed(("routes.yaml", *limits))[1] == []
+
+
+def test_a_rule_that_only_says_which_whistle_it_is_for_is_judged_by_that_whistle(changed: Changed) -> None:
+    """Though its deadlines and departments are those of the rule above, which another whistle gives longer."""
+    rule = "        - {name: enforced, matchers: ['call=\"enforcement\"']}\n"
+    standing = "        - name: standing-water\n"
+    shorter = ("policy.yaml", "enforcement: {overall: 40wd}", "enforcement: {overall: 8d}")
+    quicker = (
+        "routes.yaml",
+        "deadlines: {acknowledge: 2wh, resolve: 7wd}",
+        "deadlines: {acknowledge: 2wh, resolve: 3wd}",
+    )
+    longer = (
+        "routes.yaml",
+        "deadlines: {acknowledge: 4wh, resolve: 3wd}",
+        "deadlines: {acknowledge: 4wh, resolve: 9wd}",
+    )
+    assert changed(quicker, shorter, longer)[1] == []
+    [found] = changed(quicker, shorter, longer, ("routes.yaml", standing, rule + standing))[1]
+    assert "resolve in 9wd is always later than the whole incident's overall, 8d" in found.what
