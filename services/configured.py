@@ -12,14 +12,16 @@ from pathlib import Path
 import uvloop
 
 from services.domain.configuration import Configuration, parse
-from services.runtime import log
-from services.runtime.files import raw, read
+from services.runtime import log, seal
+from services.runtime.files import raw, read, sealed_as
 from services.runtime.room import Room
 from services.runtime.settings import Settings
 from services.runtime.terminal import stop, unconfigured
 
 LOOK_EVERY_S = 2.0
-"""How often a room looks at its configuration, which it takes over once two looks have seen the same."""
+"""How often a room looks at its configuration."""
+STILL_LOOKS = 6
+"""How many looks in a row must see the same files before they are taken for all there is: that is ten seconds."""
 _log = log.get(__name__)
 
 
@@ -36,8 +38,15 @@ def load(path: Path) -> Configuration:
     """
     try:
         documents = read(path)
+        # A link may be renamed between two files: they belong together if they are still the same.
+        while sealed_as(documents) != _digests(path):
+            documents = read(path)
+        unsealed = seal.broken(path, sealed_as(documents))
     except OSError as error:
         raise ConfigurationError(f"the configuration {path} can't be read ({error.strerror})") from error
+    if unsealed is not None:
+        told = f"{path / seal.NAME}:{unsealed.line}: error: {unsealed.what}; {unsealed.cure}"
+        raise ConfigurationError(f"the configuration in {path} is not as it was sealed:\n{told}")
     configuration, problems = parse(documents)
     if configuration is None:
         told = "\n".join(str(each) for each in problems if each.level == "error")
@@ -63,17 +72,22 @@ class Watch:
         self.current = current
         self._path = path
         self._seen = ""
+        self._looks = 0
         self._judged = ""
         self._broken = False
 
     async def look(self) -> Configuration | None:
         """Return the configuration that is to be used from now on, if it is another one; to be asked again and again.
 
-        Files are copied one after the other, and Kubernetes swaps them between two reads: only what two looks have seen
-        alike is read, and only what is still the same after reading is believed.
+        Files are copied one after the other, and Kubernetes swaps them between two reads: only what several looks have
+        seen alike is read, or two where it is as its seal says, and only what is still the same after reading is
+        believed.
         """
         before, self._seen = self._seen, await asyncio.to_thread(_content, self._path)
-        if self._seen != before or self._seen == self._judged:
+        self._looks = self._looks + 1 if self._seen == before else 1
+        if self._looks == 1 or self._seen == self._judged:
+            return None
+        if self._looks < STILL_LOOKS and not await asyncio.to_thread(_as_sealed, self._path):
             return None
         try:
             found = await asyncio.to_thread(_load_whole, self._path)
@@ -101,7 +115,7 @@ class Watch:
 def _load_whole(path: Path) -> Configuration:
     """Load a configuration that somebody has just written, and may have been kept from writing to the end."""
     found = load(path)
-    for name, content in raw(path):
+    for name, content in () if seal.is_sealed(path) else raw(path):
         # What is left of a file may well make sense: a rule without its matchers takes everything.
         if not content.endswith(b"\n"):
             line = content.count(b"\n") + 1
@@ -112,11 +126,25 @@ def _load_whole(path: Path) -> Configuration:
     return found
 
 
+def _digests(path: Path) -> dict[str, str]:
+    """Return what a seal would say of each file now."""
+    return {name: seal.digest(content) for name, content in raw(path)}
+
+
+def _as_sealed(path: Path) -> bool:
+    """Tell whether a folder has a seal, and all is as it says."""
+    try:
+        return seal.is_sealed(path) and seal.broken(path, _digests(path)) is None
+    except OSError:
+        return False
+
+
 def _content(path: Path) -> str:
-    """Return what tells a folder's content from any other, an unreadable one's too."""
+    """Return what tells a folder's content from any other, with its seal, and an unreadable one's too."""
     found = hashlib.sha256()
     try:
-        for name, content in raw(path):
+        sealed = [(seal.NAME, (path / seal.NAME).read_bytes())] if seal.is_sealed(path) else []
+        for name, content in [*raw(path), *sealed]:
             found.update(b"%d %d " % (len(name.encode()), len(content)) + name.encode() + content)
     except OSError as error:
         return f"unreadable: {error.strerror}"

@@ -18,6 +18,7 @@ DEFAULT_COUNTRY: Final = "CN"
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ENTRY: Final = ("day", "through", "office", "reason", "announced-by")
 _OFFICE: Final = ("open", "closed")
+_LONGEST_CLOSED_DAYS: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,11 @@ def _enter(days: _Days, week: tuple[tuple[Hours, ...], ...], place: Place | None
                 days.closed.add(day)
             elif not week[day.weekday()]:
                 days.open.add(day)
+        if office == "closed" and len(entered) > _LONGEST_CLOSED_DAYS:
+            each.warn(
+                f"this closes the office for {len(entered)} days, in which nothing that is owed by it comes due",
+                "mend day: or through:",
+            )
         if days.confirmed_until and entered and entered[-1] > days.confirmed_until:
             each.warn(
                 f"{entered[-1]} lies behind {days.confirmed_until}, until which the calendar is confirmed,"

@@ -1,15 +1,18 @@
 """Cases: what a report is, when it is called, and who must then owe it, by which rules, by when and up which ladder.
 
-What a case doesn't name is not compared. A deadline is expected as the rule's duration, or as the instant it comes to.
+What a case doesn't name is not compared. A deadline is expected as a duration, or as the instant it comes to: the
+rule's, or the whistle's where that is stricter.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from schemas.decision import CallKind
 from services.domain.configuration import Configuration
-from services.domain.routing import Assignment
+from services.domain.routing import Assignment, Plan
+from services.domain.whistles import stricter
 from services.domain.working_time import Duration, add
 
 _NOBODY: Final = "owes nothing"
@@ -42,10 +45,32 @@ class Difference:
     got: str
 
 
+def with_limits(plan: Plan, labels: Mapping[str, str], at: datetime, configuration: Configuration) -> list[Assignment]:
+    """Who owes, with the deadlines that each is dispatched with: the whistle's own where the rule is not stricter.
+
+    Without a `call` it is the whistle that a rule blows by itself.
+    """
+    limits = configuration.whistle(_blown(plan, labels, configuration)).deadlines
+    return [
+        replace(each, deadlines=stricter(each.deadlines, limits, configuration.calendar_of(each.department), at))
+        for each in plan.assignments
+    ]
+
+
+def _blown(plan: Plan, labels: Mapping[str, str], configuration: Configuration) -> CallKind | None:
+    """Which whistle it is; none where a street only sets its own sections to work."""
+    if "call" in labels:
+        return next((kind for kind in configuration.whistles if kind == labels["call"]), None)
+    street = labels.get("street", "")
+    if all(configuration.directory.is_section(each.department, street) for each in plan.assignments):
+        return None
+    return "emergency" if labels.get("severity") == "critical" else "general"
+
+
 def differences(case: Case, configuration: Configuration) -> Iterator[Difference]:
     """Everything that is otherwise than a case expects, in the order of its fields."""
     plan = configuration.plan(case.labels)
-    owing = {each.department: each for each in plan.assignments}
+    owing = {each.department: each for each in with_limits(plan, case.labels, case.at, configuration)}
     if case.departments is not None and case.departments != tuple(owing):
         yield Difference("departments", _listed(case.departments), _listed(tuple(owing)))
     if case.rules is not None and case.rules != plan.rules:

@@ -1,18 +1,18 @@
 """What is legal in a configuration and still most likely a mistake: each a warning with file, line and cure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from schemas.decision import CallKind
+from services.domain.deadline_checks import DeadlineChecks
+from services.domain.directory import Directory, Unit
 from services.domain.matchers import Matcher
-from services.domain.reaching import Reach
+from services.domain.reaching import Reach, literals
 from services.domain.reading import Place
 from services.domain.routing import Route
-from services.domain.working_time import Calendar, Duration, add
 
 if TYPE_CHECKING:
     from services.domain.configuration import Configuration
@@ -28,10 +28,8 @@ TOPS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _URGENT: Final = (Matcher("severity", "=", "critical"), Matcher("call", "=", "emergency"))
-_AT_ONCE: Final = ("acknowledge", "arrive")
-_OFFICE: Final = frozenset({"wh", "wd"})
-# Every third hour of a fortnight: nights, weekends, and each hour of the office's day.
-_STARTS: Final = tuple(datetime(2021, 3, 1, tzinfo=UTC) + timedelta(hours=3 * each) for each in range(14 * 8))
+_ENFORCEMENT: Final = Matcher("call", "=", "enforcement")
+_CALLS: Final = frozenset({*_URGENT, _ENFORCEMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def check_tree(place: Place, tree: Route, known: Mapping[str, Iterable[str]]) ->
     `known` has the values that a label has at all, where that is known.
     """
     _warn_of_unreachable(Rule(place, tree), (), Reach(known))
-    _warn_of_dropped(Rule(place, tree), named=False)
+    _warn_of_dropped(Rule(place, tree), Reach(known), named=False)
 
 
 def _warn_of_unreachable(rule: Rule, above: Sequence[Route], reach: Reach) -> None:
@@ -91,20 +89,26 @@ def _warn_of_unreachable(rule: Rule, above: Sequence[Route], reach: Reach) -> No
 
 
 def _contradiction(path: Sequence[Matcher], reach: Reach) -> str:
+    alone = next((each for each in path if not reach.possible([each])), None)
+    if alone is not None:
+        return f"no report has {alone}"
     pair = next((pair for pair in combinations(path, 2) if not reach.possible(pair)), None)
     return f"{pair[0]} and {pair[1]} exclude each other" if pair else "its matchers exclude each other"
 
 
-def _warn_of_dropped(rule: Rule, *, named: bool) -> None:
+def _warn_of_dropped(rule: Rule, reach: Reach, *, named: bool) -> None:
     """Warn where a rule calls others instead of whom the rule above calls; whom the root calls is called by default.
 
-    `named` says whether this rule or one between it and the root names its departments.
+    `named` says whether this rule or one between it and the root names its departments. A sibling calls them too where
+    it is looked at, and takes all that this rule does.
     """
     children = list(rule.children())
     for index, child in enumerate(children):
         if named and "departments" in child.keys:
-            later = children[index + 1 :] if child.route.continue_ else []
-            called = [child.route, *(each.route for each in later), *(each for each in child.above if each.always)]
+            others = [each for each in children[:index] if each.route.continue_]
+            others += children[index + 1 :] if child.route.continue_ else []
+            beside = [each.route for each in others if reach.takers(child.path, [each.path])]
+            called = [child.route, *beside, *(each for each in child.above if each.always)]
             kept = {department for each in called for department in each.departments}
             dropped = [each for each in rule.route.departments if each not in kept]
             if dropped:
@@ -113,29 +117,47 @@ def _warn_of_dropped(rule: Rule, *, named: bool) -> None:
                     f"the rule {child.route.name!r} silently drops {names}, whom {rule.route.name!r} above it calls",
                     f"add {names} here, write always: true in {rule.route.name!r}, or move this rule before it",
                 )
-        _warn_of_dropped(child, named=named or "departments" in child.keys)
+        _warn_of_dropped(child, reach, named=named or "departments" in child.keys)
 
 
 # ------------------------------------------------------------------------------------------------ a whole configuration
 
 
 def check(keys: Mapping[str, Place], configuration: "Configuration") -> None:
-    """Warn of ladders that end below the top or miss a post, and of deadlines that no calendar can meet."""
+    """Warn of ladders that end below the top or miss a post, and of deadlines that can't be met.
+
+    What some calendar can't even count is an error.
+    """
     rules = list(_rules(Rule(keys["route"], configuration.routes)))
     for side, name in configuration.owed_by.items():
         _warn_of_low(keys["owed-by"].at(side, None), configuration, name, f"what a {side} owes climbs", side)
+    told: set[str] = set()
     for rule in rules:
         _warn_of_ladder(rule, configuration)
-    # Which days are holidays is not known for good, so a deadline is not judged by them.
-    calendar = replace(configuration.calendar, holidays=frozenset(), working_weekends=frozenset())
-    later: Later = lru_cache(maxsize=None)(partial(always_later, calendar))
-    _warn_of_policy(keys["street-policy"], configuration, later)
-    if "whistles" in keys:
-        _warn_of_whistles(keys["whistles"], configuration, later)
+        if _is_urgent(rule):
+            _warn_of_waiting(rule, configuration, told)
+        _warn_of_estates(rule, configuration.directory)
+    deadlines = DeadlineChecks(configuration)
+    if not deadlines.refuse(keys, [(each.keys.get("deadlines", each.place), each.route) for each in rules]):
+        return
+    deadlines.policy(keys["street-policy"])
+    deadlines.whistles(keys["whistles"])
     for rule in rules:
-        deadlines = rule.keys.get("deadlines")
-        if deadlines is not None:
-            _warn_of_deadlines(deadlines, rule, configuration.whistle(None).overall, later)
+        above = rule.above[-1] if rule.above and not _CALLS & set(rule.route.matchers) else None
+        whistle = configuration.whistle(_called_by(rule))
+        deadlines.rule(rule.keys, rule.route, above, whistle, urgent=_is_urgent(rule))
+
+
+def _is_urgent(rule: Rule) -> bool:
+    """Whether whatever a rule takes is an emergency."""
+    return bool(set(_URGENT) & set(rule.path))
+
+
+def _called_by(rule: Rule) -> CallKind:
+    """The kind of whistle that is blown for what a rule takes, as far as its matchers tell."""
+    if _is_urgent(rule):
+        return "emergency"
+    return "enforcement" if _ENFORCEMENT in rule.path else "general"
 
 
 def _rules(rule: Rule) -> Iterator[Rule]:
@@ -145,19 +167,70 @@ def _rules(rule: Rule) -> Iterator[Rule]:
 
 
 def _warn_of_ladder(rule: Rule, configuration: "Configuration") -> None:
-    """A rule's own ladder reaches the top of everybody the rule calls, and each of its posts is held there."""
+    """A rule's own ladder reaches the top of everybody the rule calls, and each of its posts is held there.
+
+    Where it calls nobody, an officer may call anybody; one of each level is named then.
+    """
     place = rule.keys.get("ladder") or rule.keys.get("departments")
     if not rule.route.ladder or place is None:
         return
     directory = configuration.directory
-    for code in rule.route.departments:
-        ladder = configuration.ladders[configuration.climbed(rule.route.ladder, code)]
-        _warn_of_low(place, configuration, ladder.name, f"what {code} owes climbs here", directory.units[code].level)
+    seen: set[tuple[str, str]] = set()
+    for unit in _called(rule, configuration):
+        ladder = configuration.ladders[configuration.climbed(rule.route.ladder, unit.code)]
+        if not rule.route.departments and (ladder.name, unit.level) in seen:
+            continue
+        seen.add((ladder.name, unit.level))
+        what = f"what {unit.code} owes climbs here"
+        if not rule.route.departments:
+            what = f"what a {unit.level} that an officer calls, as {unit.code}, owes climbs here"
+        _warn_of_low(place, configuration, ladder.name, what, unit.level)
         for post in {step.post: None for step in ladder.steps if step.post}:
-            if not directory.has_post(code, post):
+            if not directory.has_post(unit.code, post):
                 place.warn(
-                    f"the post {post!r} of the ladder {ladder.name!r} is held by nobody for {code}",
+                    f"the post {post!r} of the ladder {ladder.name!r} is held by nobody for {unit.code}",
                     f"write posts: {{{post}: …}} for it, its street or the district, or choose another ladder",
+                )
+
+
+def _warn_of_waiting(rule: Rule, configuration: "Configuration", told: set[str]) -> None:
+    """What can't wait for the office to open is told to somebody before it does; each ladder is `told` of once."""
+    keys, called = rule.keys, _called(rule, configuration)
+    place = keys.get("ladder") or keys.get("departments") or rule.place
+    for name in dict.fromkeys(configuration.climbed(rule.route.ladder, unit.code) for unit in called):
+        first = next((each for each in configuration.ladders[name].steps if each.post and not each.before), None)
+        if name not in told and first is not None and first.offset.value and first.offset.working:
+            told.add(name)
+            place.warn(
+                f"the rule {rule.route.name!r} is about emergencies, and the first post on the ladder {name!r} is told"
+                f" {first.offset} after the deadline, when the office is open",
+                "write ladder: and one by the wall clock, as in {after: 10m, post: section-head}",
+            )
+
+
+def _called(rule: Rule, configuration: "Configuration") -> Sequence[Unit]:
+    """Whom a rule calls; anybody, where it calls nobody."""
+    directory = configuration.directory
+    return [directory.units[code] for code in rule.route.departments] or directory.departments
+
+
+def _warn_of_estates(rule: Rule, directory: Directory) -> None:
+    """Estates that no community has, or not the one that the rule is about; where any are written down at all."""
+    place = rule.keys.get("matchers")
+    homes = {estate: unit.code for unit in directory.communities for estate in unit.estates}
+    if place is None or not homes:
+        return
+    known = ", ".join(homes)
+    communities = {each.value for each in rule.path if (each.label, each.op) == ("community", "=")}
+    for matcher in rule.route.matchers:
+        named = literals(matcher.value) if matcher.op == "=~" else (matcher.value,) if matcher.op == "=" else ()
+        for estate in named or () if matcher.label == "estate" else ():
+            if estate and estate not in homes:
+                place.warn(f"no community has the estate {estate!r}", f"write it under estates: of one, or use {known}")
+            elif estate and communities - {homes[estate]}:
+                place.warn(
+                    f"the estate {estate!r} is in {homes[estate]}, not in {', '.join(communities)}",
+                    "name one of them, or write the estate under the other community",
                 )
 
 
@@ -169,65 +242,3 @@ def _warn_of_low(place: Place, configuration: "Configuration", ladder: str, what
             f"the ladder {ladder!r}, which {what}, ends below the top: at {end or 'a reminder'}, not at {top}",
             f"write post: {top} in its last step, or choose another ladder",
         )
-
-
-# -------------------------------------------------------------------------------------------------------- its deadlines
-
-Later = Callable[[Duration, Duration], bool]
-
-
-def _warn_of_policy(place: Place, configuration: "Configuration", later: Later) -> None:
-    street, overall = configuration.street, configuration.whistle(None).overall
-    for name in ("decide", "confirm", "answer", "approve", "lead"):
-        duration: Duration = getattr(street, name)
-        if later(duration, overall):
-            place.at(name, None).warn(
-                f"{name} in {duration} is always later than the whole incident's overall, {overall}",
-                f"write a shorter {name}, or a longer overall",
-            )
-
-
-def _warn_of_whistles(place: Place, configuration: "Configuration", later: Later) -> None:
-    """What a kind of whistle asks of every department ends before the whole incident's time does."""
-    for kind, whistle in configuration.whistles.items():
-        for name, duration in whistle.deadlines.items():
-            if later(duration, whistle.overall):
-                place.at(kind, None).at(name, None).warn(
-                    f"{name} in {duration} is always later than the whole incident's overall, {whistle.overall}",
-                    f"write a shorter {name}, or a longer overall",
-                )
-
-
-def _warn_of_deadlines(place: Place, rule: Rule, overall: Duration, later: Later) -> None:
-    """Deadlines that end after what they lead to, and office hours for what can't wait for them."""
-    deadlines = rule.route.deadlines
-    resolve = deadlines["resolve"]
-    for name, duration in deadlines.items():
-        if name != "resolve" and later(duration, resolve):
-            _at(place, name, "resolve").warn(
-                f"{name} in {duration} is always later than resolve in {resolve}",
-                f"write a shorter {name}, or a longer resolve",
-            )
-        if name in _AT_ONCE and duration.unit in _OFFICE and (name == "arrive" or set(_URGENT) & set(rule.path)):
-            _at(place, name).warn(
-                f"{name} in {duration} waits for the office to open, and an emergency doesn't",
-                "write it by the wall clock, as in 30m",
-            )
-    if later(resolve, overall):
-        _at(place, "resolve").warn(
-            f"resolve in {resolve} is always later than the whole incident's overall, {overall}",
-            "write a shorter resolve, or a longer overall in street-policy",
-        )
-
-
-def _at(deadlines: Place, *names: str) -> Place:
-    """Where the first of some deadlines is written, or all of them where none of these is but inherited."""
-    written = deadlines.keys()
-    return next((written[name] for name in names if name in written), deadlines)
-
-
-def always_later(calendar: Calendar, one: Duration, other: Duration) -> bool:
-    """Whether a duration is over later than another, whenever in a fortnight both begin."""
-    if one.unit == other.unit:
-        return one.value > other.value
-    return all(add(calendar, each, one) > add(calendar, each, other) for each in _STARTS)

@@ -269,7 +269,7 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     tree = reader.read(keys["route"], Route("root")) if "route" in keys else _DEFAULT_ROOT
     street = _street_policy(keys["street-policy"]) if "street-policy" in keys else DEFAULT_STREET_POLICY
     whistles = read_whistles(keys["whistles"]) if "whistles" in keys else DEFAULT_WHISTLES
-    approvals = read_approvals(keys["approvals"]) if "approvals" in keys else DEFAULT_APPROVALS
+    approvals = read_approvals(keys["approvals"], directory) if "approvals" in keys else DEFAULT_APPROVALS
     if "ladders" in keys:
         _warn_of_empty_posts(keys, directory, ladders, owed_by)
         warn_of_the_undecided(keys["ladders"], ladders, owed_by)
@@ -291,7 +291,7 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     )
     check(keys, configuration)
     problems.sort()
-    return configuration, problems
+    return (None if any(problem.level == "error" for problem in problems) else configuration), problems
 
 
 def parse_tree(document: Document, *tables: Document) -> tuple[Configuration | None, list[Problem]]:

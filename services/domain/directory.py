@@ -113,8 +113,12 @@ class Directory:
         return self.holder(self.district.code, LAST_RESORT, at) if self.district else None
 
     def has_post(self, code: str, post: str) -> bool:
-        """Whether a unit has a post, or its street or the district for it, be it vacant at times."""
-        return any(post in unit.posts for unit in self._upward(code))
+        """Whether a unit has a post, or its street or the district for it, be it vacant at times but not for good.
+
+        The nearest of them that has it counts, as for `holder`.
+        """
+        held = next((unit.posts[post] for unit in self._upward(code) if post in unit.posts), None)
+        return held.staffed if isinstance(held, Roster) else held is not None
 
     def rotates(self, code: str) -> bool:
         """Whether who holds a unit's posts, or those above it, depends on the instant."""

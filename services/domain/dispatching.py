@@ -9,7 +9,7 @@
 Source: the district's practice of first receivers and named leads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -20,7 +20,8 @@ from schemas.dispatch import Bound
 from services.domain import routing
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Verdict
-from services.domain.working_time import Duration, add
+from services.domain.whistles import stricter
+from services.domain.working_time import Duration
 
 _FIRST: Final = "rule:first-receiver-leads"
 
@@ -41,7 +42,8 @@ def dispatch(
     leads = lead is None or lead.department == department
     limits = story.configuration.whistle(state.call).deadlines
     if limits:
-        policy = replace(policy, deadlines=_stricter(story, department, policy.deadlines, limits))
+        calendar = story.configuration.calendar_of(department)
+        policy = replace(policy, deadlines=stricter(policy.deadlines, limits, calendar, story.at))
     story.tell(
         entries.Dispatched,
         department=department,
@@ -88,18 +90,6 @@ def send_back(story: Story, owed: Obligation, reason: str) -> None:
         reason=reason,
         deadlines=story.deadlines(owed.department, **durations),
     )
-
-
-def _stricter(
-    story: Story, department: str, deadlines: Mapping[str, Duration], limits: Mapping[str, Duration]
-) -> Mapping[str, Duration]:
-    """Return a rule's deadlines with the whistle's, each the one that ends first from this instant (rule 4)."""
-    found = dict(deadlines)
-    calendar = story.configuration.calendar_of(department)
-    for name, limit in limits.items():
-        if name not in found or add(calendar, story.at, limit) < add(calendar, story.at, found[name]):
-            found[name] = limit
-    return found
 
 
 # --- who leads -------------------------------------------------------------------------------------------------------

@@ -177,7 +177,8 @@ class Incident:
     told to who came after it. `ratings` are the last of each reporter who rated, the latest last; `proved` is what was
     last found of the report; `asked` are the questions without a reply, the one that the clock `reply` is about last,
     and `replied` is whether there was one in the end, until the street has acted on that; `contacts` counts the tries
-    to reach the citizen, and the last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
+    to reach the citizen, and the last that succeeded was at `reached_at`; `holds` is what the last re-inspection found;
+    `raised` is what the report said of itself where it was reclassified.
     """
 
     id: UUID
@@ -216,6 +217,12 @@ class Incident:
     cases: Mapping[str, Case] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    raised: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def as_raised(self) -> Raised | None:
+        """The report as it was raised, however it was classified since."""
+        return self.report.model_copy(update=self.raised) if self.report and self.raised else self.report
 
     @property
     def ended(self) -> bool:
@@ -387,8 +394,11 @@ def _anew_at(before: Obligation, at: datetime) -> datetime | None:
 
 
 def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -> Changes:
+    if state.report is None:
+        return {}
     changes = {"category": entry.category, "kind": entry.kind, "severity": entry.severity}
-    return {"report": state.report.model_copy(update=changes)} if state.report else {}
+    raised = state.raised or {name: getattr(state.report, name) for name in changes}
+    return {"report": state.report.model_copy(update=changes), "raised": raised}
 
 
 def _lead_sought(state: Incident, entry: entries.LeadSought, _at: datetime) -> Changes:

@@ -6,6 +6,7 @@ from typing import Final, cast, get_args
 from schemas.decision import CallKind
 from schemas.incident import Approver
 from services.domain.approvals import DEFAULT_APPROVALS, Approval, Approvals
+from services.domain.directory import Directory
 from services.domain.reading import Place
 from services.domain.whistles import Whistle, Whistles
 from services.domain.working_time import Duration
@@ -54,13 +55,18 @@ def _whistle(place: Place) -> Whistle:
     return Whistle(deadlines.pop("overall", Duration(0, "m")), deadlines)
 
 
-def read_approvals(place: Place) -> Approvals:
-    """The ranks, and what each may approve; where something is wrong, what is shipped stands in."""
+def read_approvals(place: Place, directory: Directory) -> Approvals:
+    """The ranks, and what each may approve; where something is wrong, what is shipped stands in.
+
+    A rank that nobody holds approves of nothing: an error if it is so everywhere, a warning if it is in some streets.
+    """
     keys = place.keys(("ranks", *APPROVALS))
     if "ranks" not in keys:
         place.error("nobody approves of anything", "write ranks: [{party: street, post: section-head}]")
         return DEFAULT_APPROVALS
     ranks = tuple(_rank(each) for each in keys["ranks"].items())
+    for at, rank in zip(keys["ranks"].items(), ranks, strict=True):
+        _judge_holders(at, rank, directory)
     _judge_order(keys["ranks"], ranks)
     posts = [rank.post for rank in ranks]
     needs: dict[Approval, int] = {}
@@ -89,6 +95,18 @@ def _rank(place: Place) -> Approver:
         keys["party"].error(f"{party!r} approves of nothing", f"write {' or '.join(_PARTIES)}")
     post = keys["post"].code() if "post" in keys else ""
     return Approver(party="supervision" if party == "supervision" else "street", post=post or "nobody")
+
+
+def _judge_holders(place: Place, rank: Approver, directory: Directory) -> None:
+    """Somebody holds the post of a rank in each street, or at the district."""
+    district = [directory.district] if directory.district else []
+    units = [unit.code for unit in (directory.streets if rank.party == "street" else district)]
+    empty = [code for code in units if not directory.has_post(code, rank.post)]
+    cure = f"write posts: {{{rank.post}: …}} for {', '.join(empty)}, or name a post that is held"
+    if empty and len(empty) == len(units):
+        place.error(f"nobody holds the post {rank.post!r}, so nobody approves of what needs this rank", cure)
+    elif empty:
+        place.warn(f"the post {rank.post!r} of this rank is held by nobody in {', '.join(empty)}", cure)
 
 
 def _judge_order(place: Place, ranks: tuple[Approver, ...]) -> None:

@@ -12,6 +12,7 @@ from services.domain.clocks import Due, Owed, debtor, running
 from services.domain.configuration import Configuration
 from services.domain.incident import Case, Incident
 from services.domain.reading import Problem
+from services.domain.roster import Roster
 from services.domain.story import Story
 from services.domain.working_time import Calendar
 
@@ -134,8 +135,8 @@ def calendars(configuration: Configuration) -> Sequence[Calendar]:
 
 
 def running_out(configuration: Configuration, now: datetime) -> list[Problem]:
-    """Return a warning for each calendar that runs out within 60 days, or has; empty when none does."""
-    found = []
+    """Return a warning for each calendar and duty roster that runs out within 60 days, or has; empty when none does."""
+    found = [*_ending(configuration, now)]
     for calendar in calendars(configuration):
         end = calendar.certain_before
         if end is not None and end - now <= ALARM_BEFORE:
@@ -147,3 +148,14 @@ def running_out(configuration: Configuration, now: datetime) -> list[Problem]:
             )
             found.append(Problem(file, line, "warning", what, _CURE))
     return found
+
+
+def _ending(configuration: Configuration, now: datetime) -> Iterator[Problem]:
+    for unit in configuration.directory.units.values():
+        for post, held in unit.posts.items():
+            over_at = held.over_at if isinstance(held, Roster) else None
+            if isinstance(held, Roster) and over_at is not None and over_at - now <= ALARM_BEFORE:
+                when = f"ends in {(over_at - now).days} days" if over_at > now else "has ended"
+                file, line = held.read_from
+                what = f"the roster of the post {post!r} of {unit.code} {when}, and nobody there is told any more"
+                yield Problem(file, line, "warning", what, "let to: be later, leave it out, or write the next roster")

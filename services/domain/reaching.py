@@ -75,8 +75,9 @@ class Reach:
         """Every value of a label that the matchers can tell from others, and that the path admits."""
         texts: dict[str, None] = dict.fromkeys(self.known.get(label, ("",)))
         patterns: dict[str, None] = {}
+        # What a label is never, such as a street that is misspelt, is left out: else another would seem to take less.
         for each in matchers:
-            if each.label == label:
+            if each.label == label and label not in self.known:
                 named = literals(each.value) if each.op in {"=~", "!~"} else (each.value,)
                 if named is not None:
                     texts |= dict.fromkeys(named)

@@ -1,7 +1,7 @@
 """Which past incidents the rules of another configuration would have sent elsewhere.
 
-Judged is what rules do by themselves when a report comes in: whom they call, or that they leave it to the street. Whom
-an officer called stays the officer's, where the rules would have left it to the street again.
+Judged is what rules do by themselves when a report comes in, as it was raised: whom they call, or that they leave it to
+the street. Whom an officer called stays the officer's, where the rules would have left it to the street again.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def is_judged(state: Incident) -> bool:
 
 def elsewhere(state: Incident, configuration: Configuration) -> Elsewhere | None:
     """Return what another configuration would have done otherwise with an incident; None where it is the same."""
-    report, reported_at = state.report, state.reported_at
+    report, reported_at = state.as_raised, state.reported_at
     if report is None or reported_at is None:
         return None
     plan = configuration.plan(labels_of(report, state.community, state.street, call_of(report)))

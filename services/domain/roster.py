@@ -4,8 +4,8 @@ Turns are counted in the wall time of the roster's zone, as they are written on 
 same time of day however clocks are put forward or back. Everything a roster is asked for is an instant in UTC.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 
 
@@ -35,7 +35,7 @@ class Roster:
     """Members take turns of equal length from `start` (wall time of the zone) on, until `end` if there is one.
 
     A member that is None is a turn nobody takes. An override comes before whoever's turn it is, and a substitute before
-    whoever is away.
+    whoever is away. `read_from` is the file and line of where it is.
     """
 
     members: tuple[str | None, ...]
@@ -45,6 +45,7 @@ class Roster:
     end: datetime | None = None
     overrides: tuple[Duty, ...] = ()
     away: tuple[Absence, ...] = ()
+    read_from: tuple[str, int] = field(default=("the configuration", 1), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse with a `ValueError` a roster that says two things at once."""
@@ -61,6 +62,19 @@ class Roster:
                 if each.instead.who == other.who:
                     first, second = sorted((each.instead, other.instead), key=lambda duty: duty.start)
                     _refuse_overlap(f"the absences of {each.who} and of the substitute {other.who}", first, second)
+
+    @property
+    def staffed(self) -> bool:
+        """Whether anybody is on it at all."""
+        return any(self.members) or any(each.who for each in self.overrides)
+
+    @property
+    def over_at(self) -> datetime | None:
+        """The instant, in UTC, from which on nobody is on duty any more; None where it goes on for ever."""
+        if self.end is None:
+            return None
+        ends = [self.end, *(each.end for each in self.overrides if each.who)]
+        return max(ends).replace(tzinfo=self.zone).astimezone(UTC)
 
     def holder(self, at: datetime) -> str | None:
         """Who is on duty at an instant (UTC); None where nobody is."""

@@ -40,7 +40,8 @@ def read_post(place: Place) -> str | Roster | None:
         keys["to"].error("this roster ends before it begins", "let it end later, or leave out to:")
     if any(each.level == "error" for each in place.problems[known:]):
         return None
-    roster: Roster | None = Roster(members, turn, start, zone, end)
+    read_from = place.document.file, place.document.line(place.path)
+    roster: Roster | None = Roster(members, turn, start, zone, end, read_from=read_from)
     roster = _with(keys.get("overrides"), roster, overrides=tuple(each for each in overrides if each))
     roster = _with(keys.get("away"), roster, away=tuple(each for each in away if each))
     _warn_of_strangers(keys.get("away"), roster)

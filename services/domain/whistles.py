@@ -5,11 +5,12 @@ Source: Pinggu district, 2017: in an emergency all who are called are on the spo
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from schemas.decision import CallKind
-from services.domain.working_time import Duration
+from services.domain.working_time import Calendar, Duration, add
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,16 @@ DEFAULT_WHISTLES: Final[Whistles] = MappingProxyType(
     }
 )
 """What a tree that is tried alone has."""
+
+
+def stricter(
+    deadlines: Mapping[str, Duration], limits: Mapping[str, Duration], calendar: Calendar, at: datetime
+) -> Mapping[str, Duration]:
+    """Return a rule's deadlines with the whistle's, each the one that ends first, where both begin at an instant."""
+    if not limits:
+        return deadlines
+    found = dict(deadlines)
+    for name, limit in limits.items():
+        if name not in found or add(calendar, at, limit) < add(calendar, at, found[name]):
+            found[name] = limit
+    return found

@@ -18,12 +18,16 @@ def known_communities(settings: Settings) -> frozenset[str] | None:
     """The codes of all communities, or None where no readable configuration says so (then Kafka's topics tell)."""
     # Here, because reading the route tree is slow to import, and a report may come without any configuration.
     from services.domain.configuration import parse  # noqa: PLC0415
-    from services.runtime.files import read  # noqa: PLC0415
+    from services.runtime import seal  # noqa: PLC0415
+    from services.runtime.files import read, sealed_as  # noqa: PLC0415
 
     try:
-        configuration, _ = parse(read(settings.config))
+        documents = read(settings.config)
+        if seal.broken(settings.config, sealed_as(documents)):
+            return None
     except OSError:
         return None
+    configuration, _ = parse(documents)
     return frozenset(unit.code for unit in configuration.directory.communities) if configuration else None
 
 

@@ -25,6 +25,6 @@ async def warn_of_calendars(room: Room) -> None:
 
 
 def warn(configuration: Configuration, now: datetime) -> None:
-    """Warn of every calendar that runs out within 60 days of the house's time, or has."""
+    """Warn of every calendar and roster that runs out within 60 days of the house's time, or has."""
     for problem in running_out(configuration, now):
-        log.warning("a calendar runs out", what=problem.what, cure=problem.cure, read_from=problem.file)
+        log.warning("a calendar or roster runs out", what=problem.what, cure=problem.cure, read_from=problem.file)

@@ -16,11 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from services.domain.cases import with_limits
 from services.domain.configuration import Configuration, Problem, parse, parse_tree
 from services.domain.provisional import running_out
-from services.domain.routing import Deadlines, Plan, Route, match
+from services.domain.routing import Assignment, Deadlines, Plan, Route, match
 from services.domain.working_time import add
-from services.runtime.files import read
+from services.runtime import seal
+from services.runtime.files import read, sealed_as
 from services.runtime.terminal import width
 
 DIFFERS = 1
@@ -64,7 +66,7 @@ def try_route(
     plan = configuration.plan(said)
     try:
         if as_json:
-            typer.echo(json.dumps(_as_json(configuration, plan, called_at), ensure_ascii=False))
+            typer.echo(json.dumps(_as_json(configuration, said, plan, called_at), ensure_ascii=False))
         else:
             _explain(configuration, said, plan, called_at)
     except ValueError as error:
@@ -123,6 +125,8 @@ def check(
     # strict check of the same files ends the same way on every day.
     if configuration is not None and configuration.directory.units:
         problems += running_out(configuration, datetime.now(UTC))
+    # Whoever has changed a sealed folder checks it first, and seals it then.
+    problems += _unsealed(config)
     errors = sum(problem.level == "error" for problem in problems)
     warnings = len(problems) - errors
     if as_json:
@@ -154,6 +158,39 @@ def _conclude(configuration: Configuration | None, errors: int, warnings: int) -
     )
 
 
+@config_app.command("seal")
+def seal_folder(*, config: Config = None) -> None:
+    """List the folder's files with their SHA-256, as the last one: rooms believe a sealed folder only as it was sealed.
+
+    What has errors is not sealed. Any change after that counts for nothing until the folder is sealed again.
+    """
+    path = _path(config)
+    if not path.is_dir():
+        _stop(f"{path} is no folder: give --config, or WHISTLE_CONFIG, a folder of YAML files")
+    try:
+        documents = read(path)
+        configuration, problems = parse(documents)
+        for problem in problems:
+            typer.echo(str(problem), err=problem.level == "error")
+        if configuration is None:
+            typer.echo("not sealed: nothing starts with this", err=True)
+            raise typer.Exit(DIFFERS)
+        found = sealed_as(documents)
+        seal.write(path, found)
+    except OSError as error:
+        _stop(f"{path} can't be sealed ({error.strerror}): seal it where it may be written, before it is released")
+    typer.echo(f"sealed: {len(found)} files, version {configuration.version}")
+
+
+def _unsealed(config: Path | None) -> list[Problem]:
+    path = _path(config)
+    broken = seal.broken(path, sealed_as(read(path))) if path.is_dir() else None
+    if broken is None:
+        return []
+    what = f"{broken.what}, so no room takes this over"
+    return [Problem(str(path / seal.NAME), broken.line, "warning", what, broken.cure)]
+
+
 @config_app.command("version")
 def version(*, config: Config = None) -> None:
     """Print the version that each obligation names, and that rooms log when they take a configuration over."""
@@ -163,12 +200,17 @@ def version(*, config: Config = None) -> None:
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
-def _read(path: Path | None) -> tuple[Configuration | None, list[Problem]]:
-    if path is None:
-        # The settings take a fifth of a second to import, which nobody who names a file should wait for.
-        from services.runtime.settings import Settings  # noqa: PLC0415
+def _path(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    # The settings take a fifth of a second to import, which nobody who names a file should wait for.
+    from services.runtime.settings import Settings  # noqa: PLC0415
 
-        path = Settings.load().config
+    return Settings.load().config
+
+
+def _read(given: Path | None) -> tuple[Configuration | None, list[Problem]]:
+    path = _path(given)
     cure = "give --config, or WHISTLE_CONFIG, a folder of YAML files, or one file"
     try:
         documents = read(path)
@@ -230,16 +272,25 @@ def _due(configuration: Configuration, unit: str, deadlines: Deadlines, called_a
     }
 
 
-def _as_json(configuration: Configuration, plan: Plan, called_at: datetime) -> dict[str, object]:
+def _by_whistle(rules: Assignment, owes: Assignment) -> list[str]:
+    """Which of a department's deadlines are the whistle's own, and not those of its rule."""
+    return [name for name, duration in owes.deadlines.items() if rules.deadlines.get(name) != duration]
+
+
+def _as_json(
+    configuration: Configuration, labels: Mapping[str, str], plan: Plan, called_at: datetime
+) -> dict[str, object]:
+    owing = with_limits(plan, labels, called_at, configuration)
     obligations = [
         {
             "department": each.department,
             "role": each.role,
             "rule": each.rule,
             "deadlines": _due(configuration, each.department, each.deadlines, called_at),
+            "by_whistle": _by_whistle(rules, each),
             "ladder": each.ladder,
         }
-        for each in plan.assignments
+        for rules, each in zip(plan.assignments, owing, strict=True)
     ]
     return {
         "at": called_at.astimezone(configuration.calendar.zone).isoformat(),
@@ -264,14 +315,19 @@ def _explain(configuration: Configuration, labels: Mapping[str, str], plan: Plan
         console.print(f"Nobody: it waits for the street's decision until {until:%Y-%m-%d %H:%M %z}")
         return
     table = Table("department 部门", "part 主办/协办", "by the rule", "deadlines 办理时限", "ladder 升级")
-    for each in plan.assignments:
+    owing = with_limits(plan, labels, called_at, configuration)
+    for rules, each in zip(plan.assignments, owing, strict=True):
+        by_whistle = _by_whistle(rules, each)
         unit = configuration.directory.units.get(each.department)
         due = _due(configuration, each.department, each.deadlines, called_at)
         table.add_row(
             escape(f"{each.department} {unit.name if unit else ''}".strip()),
             "lead 主办" if each.role == "lead" else "support 协办",
             escape(each.rule),
-            "\n".join(f"{name} {at[:16].replace('T', ' ')} ({each.deadlines[name]})" for name, at in due.items()),
+            "\n".join(
+                f"{name} {at[:16].replace('T', ' ')} ({each.deadlines[name]}{', whistle' * (name in by_whistle)})"
+                for name, at in due.items()
+            ),
             escape(each.ladder),
         )
     console.print(table)

@@ -12,9 +12,10 @@ from typing import Final
 
 import yaml
 
+from services.runtime import seal
 from services.runtime.public_holidays import public_holidays, source
 
-__all__ = ["Document", "Fault", "raw", "read"]
+__all__ = ["Document", "Fault", "raw", "read", "sealed_as"]
 
 Key = str | int
 
@@ -43,12 +44,14 @@ class Document:
     """One file: its name as given, what it says, and what is wrong with it as YAML.
 
     `content` is mappings with text keys, lists, texts, booleans and nothing; nothing at all where it couldn't be read.
+    `digest` is what a seal would say of it, empty where it is no file.
     """
 
     file: str
     content: object
     lines: dict[tuple[Key, ...], int]
     faults: Sequence[Fault] = ()
+    digest: str = ""
 
     def line(self, path: tuple[Key, ...]) -> int:
         """The line, from 1, on which the value at a path begins, or the nearest above it that is known."""
@@ -66,6 +69,11 @@ def read(path: Path) -> list[Document]:
     documents = [_read_file(each) for each in _files(path)]
     table = public_holidays([each.content for each in documents]) if documents else {}
     return [*documents, Document(source(), table, {})] if table else documents
+
+
+def sealed_as(documents: Sequence[Document]) -> dict[str, str]:
+    """What a seal of the folder that these were read from would say of each file, by its name."""
+    return {Path(each.file).name: each.digest for each in documents if each.digest}
 
 
 def raw(path: Path) -> list[tuple[str, bytes]]:
@@ -102,7 +110,7 @@ def _read_file(path: Path) -> Document:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         faults.append(Fault(1, f"this file can't be read ({what})", "write it as YAML in UTF-8"))
         content = None
-    return Document(str(path), content, lines, tuple(faults))
+    return Document(str(path), content, lines, tuple(faults), seal.digest(written))
 
 
 def _decoded(written: bytes) -> str:

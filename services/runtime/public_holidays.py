@@ -13,6 +13,13 @@ DEFAULT_COUNTRY: Final = "CN"
 YEARS: Final = range(2020, 2036)
 """From before the sample's year; always the same ones, or a configuration would become another with each New Year."""
 
+_CONFIRMED_TO: Final = "12-20"
+"""How much of an announced year its own notice settles.
+
+New Year is the next notice's, which has moved days from 29 December on (in the library: in 2001, 2005 to 2007, 2011 and
+2018), and never one of the nine days between.
+"""
+
 
 def source() -> str:
     """Return where the table comes from."""
@@ -22,10 +29,10 @@ def source() -> str:
 def public_holidays(contents: Sequence[object]) -> dict[str, object]:
     """Return the days of each country that the calendars of a configuration name; China's where it has no calendars.
 
-    For each: the days that are `closed`, those `open` although they are at a weekend, and `confirmed-until`, the end of
-    the last year that was announced. Of the years after it the library has the days that the law gives alone, and
-    doesn't say so: better than none, but nobody's word. A country in which no weekend is ever announced has no such
-    end, and one that the library doesn't know is absent.
+    For each: the days that are `closed`, those `open` although they are at a weekend, and `confirmed-until`, a day in
+    December of the last year that was announced: the next year's notice may yet move what comes after it. Of the years
+    to come the library has the days that the law gives alone, and doesn't say so: better than none, but nobody's word.
+    A country in which no weekend is ever announced has no such end, and one that the library doesn't know is absent.
     """
     found = {country: _of(country) for country in sorted(set(_countries(contents)))}
     return {"public-holidays": {country: table for country, table in found.items() if table}} if found else {}
@@ -56,5 +63,5 @@ def _of(country: str) -> dict[str, object] | None:
         "open": sorted(day.isoformat() for day in working),
     }
     if working:
-        table["confirmed-until"] = f"{max(working).year}-12-31"
+        table["confirmed-until"] = f"{max(working).year}-{_CONFIRMED_TO}"
     return table

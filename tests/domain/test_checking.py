@@ -189,7 +189,7 @@ def test_whom_another_rule_calls_too_is_not_dropped(tmp_path: Path, old: str, ne
             "policy.yaml",
             "enforcement: {overall: 40wd}",
             "enforcement: {overall: 40wd, on-site-report: 45wd}",
-            "on-site-report in 45wd is always later than the whole incident's overall, 40wd",
+            "on-site-report in 45wd is always later than the enforcement whistle's overall, 40wd",
         ),
         ("routes.yaml", "penalty: 7wd", "penalty: 21wd", "penalty in 21wd is always later than resolve in 20wd"),
         ("routes.yaml", "{stop-work: 4wh}", "{stop-work: 12d}", "stop-work in 12d is always later than resolve in 7wd"),
@@ -246,6 +246,129 @@ def test_what_no_calendar_can_count_is_an_error(change: Change, file: str, old: 
     assert (found.level, Path(found.file).name) == ("error", file)
     assert "which no calendar can count" in found.what
     assert "at most" in found.cure
+
+
+def test_a_sibling_keeps_only_whom_it_calls_in_any_case(tmp_path: Path) -> None:
+    """A sibling that is looked at too keeps whom it calls where it takes all that the rule does, and not else."""
+    tree = """\
+route:
+  routes:
+  - name: demand
+    matchers: [kind=demand]
+    departments: [water]
+    routes:
+    - {name: first, matchers: [severity=high], departments: [water], continue: true}
+    - {name: gas, matchers: [category=gas], departments: [gas], continue: true}
+    - {name: later, matchers: [severity=high], departments: [water]}
+"""
+    assert warned(tmp_path, tree) == [(8, "the rule 'gas' silently drops water, whom 'demand' above it calls")]
+    for name in ("first", "later"):
+        kept = tree.replace(f"{name}, matchers: [severity=high]", f"{name}, matchers: [kind=demand]")
+        assert warned(tmp_path, kept) == []
+
+
+def test_a_street_that_is_misspelt_hides_nothing(change: Change) -> None:
+    """A rule that nothing can match, because it names no street there is, leaves what others take as it is."""
+    before = """\
+    - {name: typo, matchers: ['street="nowhere"'], departments: [gas]}
+    - {name: everything, matchers: ['street="dongsheng"'], departments: [gas]}
+"""
+    whats = [each.what for each in change("routes.yaml", (GAS, before + GAS))]
+    assert "street is never 'nowhere'" in whats
+    assert "the rule 'typo' can never match: no report has street=\"nowhere\"" in whats
+    assert any("'gas' is never reached: 'everything' before it" in each for each in whats)
+
+
+@pytest.mark.parametrize(
+    ("matchers", "what"),
+    [
+        ("['estate=\"nowhere\"']", "no community has the estate 'nowhere'"),
+        ("['estate=~\"欣和苑|nowhere\"']", "no community has the estate 'nowhere'"),
+        ("['estate=\"欣和苑\"', 'community=\"huayuejie\"']", "the estate '欣和苑' is in guangdu, not in huayuejie"),
+        ("['estate=\"欣和苑\"', 'community=\"guangdu\"']", None),
+        ("['estate!=\"欣和苑\"', 'community=\"huayuejie\"']", None),
+        ("['estate=~\".*花园\"']", None),
+    ],
+)
+def test_an_estate_is_one_of_the_directorys(change: Change, matchers: str, what: str | None) -> None:
+    """And of the community that the rule is about; what a pattern takes is not known."""
+    before = f"    - {{name: estate, matchers: {matchers}, departments: [gas]}}\n"
+    whats = [each.what for each in change("routes.yaml", (GAS, before + GAS))]
+    assert whats == ([what] if what else [])
+
+
+@pytest.mark.parametrize("ladder", ["community", "street"])
+def test_a_rule_that_calls_nobody_is_judged_by_whomever_an_officer_may_call(change: Change, ladder: str) -> None:
+    """One of each level is named, and every post that somebody lacks."""
+    before = f"    - {{name: by-hand, matchers: ['category=\"x\"'], departments: [], ladder: {ladder}}}\n"
+    problems = change("routes.yaml", (GAS, before + GAS))
+    assert {each.level for each in problems} == {"warning"}
+    low = [each.what for each in problems if "ends below the top" in each.what]
+    assert any("what a department that an officer calls, as water, owes climbs here" in each for each in low)
+    assert any("what a section that an officer calls" in each for each in low) is (ladder == "community")
+    assert len(low) == (2 if ladder == "community" else 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "replaced"),
+    [
+        ("routes.yaml", [("      ladder: emergency\n", "")]),
+        ("ladders.yaml", [("{after: 10m, post: section-head}", "{after: 4wh, post: section-head}")]),
+        (
+            "routes.yaml",
+            [("allow: [extension]\n      ladder: emergency", "allow: [extension]\n      ladder: district")],
+        ),
+    ],
+)
+def test_an_emergency_does_not_climb_by_office_hours(
+    change: Change, file: str, replaced: list[tuple[str, str]]
+) -> None:
+    """Where the rule names no ladder, or one on which nobody is told before the office opens."""
+    problems = change(file, *replaced)
+    assert {each.level for each in problems} == {"warning"}
+    [found, *_] = [each for each in problems if "is about emergencies, and the first post on the ladder" in each.what]
+    assert "when the office is open" in found.what
+    assert "by the wall clock" in found.cure
+    assert Path(found.file).name == "routes.yaml"
+
+
+@pytest.mark.parametrize("members", ["[~]", "[~, ~]"])
+def test_a_roster_without_anybody_holds_no_post(change: Change, members: str) -> None:
+    """At the top of a ladder that is an error: nobody would ever be told."""
+    roster = f"{{members: {members}, turn: day, from: 2021-03-01}}"
+    problems = change("directory.yaml", ("discipline-committee: 街道纪工委", f"discipline-committee: {roster}"))
+    assert {"nobody holds the post 'discipline-committee'"} == {each.what for each in problems if each.level == "error"}
+    problems = change(
+        "directory.yaml",
+        (
+            "discipline-committee: 街道纪工委",
+            f"discipline-committee: {roster[:-1]}, overrides: [{{from: 2021-05-01, to: 2021-05-05, who: 值班组}}]}}",
+        ),
+    )
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (
+            "post: section-head}\n    - {party: street, post: resp",
+            "post: clerk}\n    - {party: street, post: resp",
+            "'clerk'",
+        ),
+        ("{party: supervision, post: supervision-office}", "{party: supervision, post: vice-mayor}", "'vice-mayor'"),
+        (
+            "{party: supervision, post: supervision-office}",
+            "{party: supervision, post: leading-group}",
+            "'leading-group'",
+        ),
+    ],
+)
+def test_a_rank_of_approval_is_held_by_somebody(change: Change, old: str, new: str, what: str) -> None:
+    """In the streets, or at the district: what nobody may approve would climb for ever."""
+    errors = [each for each in change("policy.yaml", (old, new)) if each.level == "error"]
+    assert any(f"nobody holds the post {what}, so nobody approves" in each.what for each in errors)
+    assert all(each.cure and Path(each.file).name == "policy.yaml" for each in errors)
 
 
 def test_an_expression_that_does_not_compile_has_a_cure_of_its_own(change: Change) -> None:

@@ -1,8 +1,10 @@
 """Deadlines beyond what a calendar is confirmed for: marked, and counted again, once, when it is."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +17,7 @@ from schemas.event import Fact
 from schemas.incident import Called, Dispatched, Entry, Escalated, Recomputed, Reminded
 from schemas.topics import JOURNAL
 from services.domain.clocks import identity
-from services.domain.configuration import Configuration
+from services.domain.configuration import Configuration, parse
 from services.domain.decide import decide_due
 from services.domain.incident import Clock
 from services.domain.ladder import Step
@@ -23,9 +25,11 @@ from services.domain.provisional import counted_by, recount_due, running_out
 from services.domain.street import hear_history
 from services.domain.whistles import Whistle
 from services.domain.working_time import Calendar, Duration
+from services.runtime.files import read
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, OTHER, START, Scene, durations, names, opened
 from tests.domain.test_incident_properties import moments, sensible
 
+SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # A Wednesday; the scene begins on Monday the first, at 10:00.
 LAST_DAY = date(2021, 3, 10)
@@ -433,3 +437,30 @@ def test_nobody_becomes_late_by_a_deadline_that_has_never_been_told() -> None:
     recount(waiting, by(sooner))
     clock = waiting.owed().clocks["resolve"]
     assert (clock.due_at, clock.provisional) == (before, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"), [("2021-01-15", None), ("2021-04-01", "ends in 30 days"), ("2022-04-01", "has ended")]
+)
+def test_a_roster_that_ends_is_warned_of_as_a_calendar_is(tmp_path: Path, now: str, said: str | None) -> None:
+    """From sixty days before on, with the line in which it is written: after it nobody is told."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    text = (folder / "directory.yaml").read_text(encoding="utf-8")
+    roster = "leading-group: {members: [一组], turn: day, from: 2021-01-01, to: 2021-04-30}"
+    (folder / "directory.yaml").write_text(text.replace("leading-group: 街道领导小组", roster), encoding="utf-8")
+    configuration, problems = parse(read(folder))
+    assert problems == []
+    assert configuration is not None
+    found = running_out(configuration, datetime.fromisoformat(f"{now}T00:00+08:00"))
+    assert [each.what for each in found] == (
+        [f"the roster of the post 'leading-group' of dongsheng {said}, and nobody there is told any more"]
+        if said
+        else []
+    )
+    for each in found:
+        assert each.cure
+        assert (Path(each.file).name, each.line) == (
+            "directory.yaml",
+            text[: text.index("leading-group:")].count("\n") + 1,
+        )

@@ -111,3 +111,22 @@ def test_a_report_that_repeats_another_is_not_judged(repeats: bool) -> None:  # 
     assert is_judged(reported(links=links)) is not repeats
     assert not is_judged(Incident(OTHER))
     assert told(Incident(OTHER), CONFIGURATION) is None
+
+
+@pytest.mark.parametrize("then", [("river",), ("river", "other"), ("river", "water")])
+def test_what_was_reclassified_since_is_judged_as_it_was_raised(then: tuple[str, ...]) -> None:
+    """Rules saw only what the report said; whatever it was found to be since is no doing of theirs."""
+    scene = Scene()
+    scene.state = reported(BY_RULE)
+    for category in then:
+        scene.later(HOUR).street(decision.Reclassified(reason="found on the spot", category=category))
+    assert scene.state is not None
+    assert scene.state.report is not None
+    assert scene.state.report.category == then[-1]
+    assert told(scene.state, CONFIGURATION) is None
+    fire = told(scene.state, ruled(rule("new", 'category="water"', "fire")))
+    assert fire == ([("water", "pipes", "first")], [("fire", "new", "second")], "")
+    assert told(scene.state, ruled(rule("new", 'category="river"', "fire"))) is None
+    found = elsewhere(scene.state, ruled(rule("new", 'category="water"', "fire")))
+    assert found is not None
+    assert found.category == "water"

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 from services.publisher.communities import Communities
+from services.runtime import seal
+from services.runtime.files import read, sealed_as
 from services.runtime.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
@@ -41,3 +43,17 @@ async def test_the_directory_is_not_read_for_each_mistake(tmp_path: Path) -> Non
         folder, "communities:\n", "communities:\n      - {code: gaoqiao, name: 高桥社区, posts: {officer: 网格员}}\n"
     )
     assert "no community 'gaoqiao'" in (await communities.judge("gaoqiao") or "")
+
+
+async def test_a_directory_that_is_not_as_it_was_sealed_is_not_believed(tmp_path: Path) -> None:
+    """Half of a release makes no community known; with its seal, all of it does."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    seal.write(folder, sealed_as(read(folder)))
+    communities = Communities(Settings(config=folder), again_s=0)
+    renamed(
+        folder, "communities:\n", "communities:\n      - {code: gaoqiao, name: 高桥社区, posts: {officer: 网格员}}\n"
+    )
+    assert "no community 'gaoqiao'" in (await communities.judge("gaoqiao") or "")
+    seal.write(folder, sealed_as(read(folder)))
+    assert await communities.judge("gaoqiao") is None

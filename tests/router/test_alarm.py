@@ -25,9 +25,9 @@ def test_the_routers_log_warns_from_sixty_days_before() -> None:
     with capture_logs() as early:
         warn(configuration, datetime(until.year, 6, 1, tzinfo=UTC))
     with capture_logs() as told:
-        warn(configuration, datetime(until.year, 11, 24, tzinfo=UTC))
+        warn(configuration, datetime(until.year, 11, 13, tzinfo=UTC))
     assert early == []
-    assert [(each["log_level"], each["event"]) for each in told] == [("warning", "a calendar runs out")]
+    assert [(each["log_level"], each["event"]) for each in told] == [("warning", "a calendar or roster runs out")]
     assert f"the calendar 'china' runs out in 37 days: it is confirmed until {until}" in told[0]["what"]
     assert "calendar-days:" in told[0]["cure"]
     assert told[0]["read_from"].endswith("calendar.yaml")

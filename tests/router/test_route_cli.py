@@ -2,16 +2,20 @@
 
 import json
 import shutil
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from schemas import decision
+from services.configured import ConfigurationError, load
+from services.domain.story import labels_of
 from services.router.cli import config_app, route_app
+from tests.domain.scene import Scene, opened, report
 
 SHIPPED = str(Path(__file__).parents[2] / "deploy" / "config")
 TREE = """
@@ -73,8 +77,55 @@ def test_json_says_who_by_when_and_up_which_ladder(file: str) -> None:
         "role": "support",
         "rule": "estate",
         "deadlines": {"acknowledge": "2021-03-01T15:00:00+08:00", "resolve": "2021-03-03T10:00:00+08:00"},
+        "by_whistle": [],
         "ladder": "short",
     }
+
+
+@pytest.fixture
+def lax(tmp_path: Path) -> Path:
+    """The shipped configuration, in which the rules leave it to the whistle how soon an emergency is seen to."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    text = (folder / "routes.yaml").read_text(encoding="utf-8")
+    strict = "deadlines: {acknowledge: 30m, arrive: 30m, resolve: 24h}"
+    assert strict in text
+    (folder / "routes.yaml").write_text(text.replace(strict, "deadlines: {resolve: 24h}"), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["general", "emergency"])
+def test_what_is_told_is_what_is_dispatched(lax: Path, kind: Literal["general", "emergency"]) -> None:
+    """By the same code: the whistle's own limits come before a rule that is not as strict."""
+    at = datetime(2021, 3, 6, 23, 40, tzinfo=ZoneInfo("Asia/Shanghai"))
+    scene = Scene(load(lax))
+    scene.at = at.astimezone(UTC)
+    scene.street(opened("drainage", community="guangdu"), "dongsheng")
+    scene.street(decision.Called(by="officer", kind=kind), "dongsheng")
+    labels = [f"{name}={value}" for name, value in labels_of(report("drainage"), "guangdu", "dongsheng", kind).items()]
+    answer = told(*labels, "--config", str(lax), "--at", at.isoformat())
+    assert answer["departments"] == list(scene.now.obligations)
+    for each in answer["obligations"]:
+        really = scene.owed(each["department"]).clocks
+        due = {name: datetime.fromisoformat(instant) for name, instant in each["deadlines"].items()}
+        assert {name: clock.due_at for name, clock in really.items()} == due
+        assert each["by_whistle"] == (["acknowledge", "arrive"] if kind == "emergency" else [])
+
+
+def test_a_limit_of_the_whistle_is_told_as_such(lax: Path, tmp_path: Path) -> None:
+    """To a person, for what is critical by itself, and in a case that expects it."""
+    said = ["--config", str(lax), "--at", "2021-03-06T23:40"]
+    assert "(30m, whistle)" in whistle("route", "test", "category=drainage", "call=emergency", *said).stdout
+    assert told("category=drainage", "severity=critical", *said)["obligations"][0]["by_whistle"]
+    assert not told("category=drainage", "call=unknown", *said)["obligations"][0]["by_whistle"]
+    cases = tmp_path / "cases.yaml"
+    cases.write_text(
+        "cases:\n- {labels: {category: drainage}, call: emergency, at: 2021-03-06T23:40,"
+        " expect: {deadlines: {water: {arrive: 30m, acknowledge: 2021-03-07T00:10}}}}\n",
+        encoding="utf-8",
+    )
+    tried = whistle("route", "test", "--file", str(cases), "--config", str(lax))
+    assert (tried.exit_code, tried.stderr) == (0, "")
 
 
 def test_nobody_is_an_answer_too(file: str) -> None:
@@ -207,3 +258,35 @@ def test_a_check_in_json_and_a_strict_one(tmp_path: Path, file: str) -> None:
     assert broken.exit_code == 1
     assert (json.loads(broken.stdout)["version"], json.loads(broken.stdout)["errors"]) == (None, 1)
     assert whistle("config", "version", "--config", file).exit_code == 2
+
+
+def test_a_folder_is_sealed_once_it_is_good(tmp_path: Path) -> None:
+    """The seal is of all its files; what has changed since is told by the check, and believed by nobody else."""
+    folder = tmp_path / "config"
+    shutil.copytree(SHIPPED, folder)
+    arguments = ["--config", str(folder)]
+    result = whistle("config", "seal", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    version = whistle("config", "version", *arguments).stdout.strip()
+    assert result.stdout.endswith(f"sealed: {len(list(folder.glob('*.yaml')))} files, version {version}\n")
+    assert load(folder).version == version
+    assert "it was sealed" not in whistle("config", "check", *arguments).stdout
+    policy = folder / "policy.yaml"
+    policy.write_text(policy.read_text(encoding="utf-8").replace("decide: 1wd", "decide: 2wd"), encoding="utf-8")
+    checked = whistle("config", "check", "--strict", *arguments)
+    assert checked.exit_code == 0
+    assert "SHA256SUMS:" in checked.stdout
+    assert "policy.yaml is not as it was sealed, so no room takes this over" in checked.stdout
+    with pytest.raises(ConfigurationError):
+        load(folder)
+    assert whistle("config", "seal", *arguments).exit_code == 0
+    assert load(folder).version != version
+
+
+def test_what_is_broken_is_not_sealed(lax: Path, file: str) -> None:
+    """A seal says that the files are all there, and good; a single file has none."""
+    (lax / "policy.yaml").write_text("street-policy: {decide: never}\n", encoding="utf-8")
+    result = whistle("config", "seal", "--config", str(lax))
+    assert (result.exit_code, (lax / "SHA256SUMS").exists()) == (1, False)
+    assert "not sealed" in result.stderr
+    assert whistle("config", "seal", "--config", file).exit_code == 2

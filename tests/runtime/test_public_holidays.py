@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from holidays import country_holidays
+
 from services.runtime.files import read
 from services.runtime.public_holidays import YEARS, public_holidays, source
 
@@ -22,11 +24,20 @@ def test_a_year_that_is_not_announced_is_not_confirmed() -> None:
     """The library has the days by law of any year, and says of none that it isn't announced: working weekends do."""
     china = public_holidays([{}])["public-holidays"]["CN"]  # type: ignore[index]
     until = china["confirmed-until"]
-    assert until >= "2026-12-31"
-    assert until[4:] == "-12-31"
+    assert until >= "2026-12-20"
     assert not [day for day in china["open"] if day > until]
     assert [day for day in china["closed"] if day > until]
     assert [day for day in china["open"] if day[:4] == until[:4]]
+
+
+def test_no_notice_has_ever_moved_what_is_confirmed() -> None:
+    """The next year's notice moved some of a year's last days again and again, but none up to the confirmed one."""
+    until = public_holidays([{}])["public-holidays"]["CN"]["confirmed-until"][5:]  # type: ignore[index]
+    known = country_holidays("CN", years=range(2000, YEARS.stop))
+    moved = [day.isoformat()[5:] for day in {*known, *known.weekend_workdays} if day.month == 12]
+    assert len(moved) >= 10
+    assert min(moved) > until
+    assert min(moved) == "12-29"
 
 
 def test_only_the_countries_that_are_named_are_loaded() -> None:

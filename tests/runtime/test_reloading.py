@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,12 +14,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.topics import JOURNAL
-from services.configured import Watch, follow, load
+from services.configured import STILL_LOOKS, ConfigurationError, Watch, follow, load
 from services.domain.configuration import Configuration
 from services.router.app import make
 from services.router.store import journal
+from services.runtime import seal
+from services.runtime.files import read, sealed_as
 from services.runtime.inlet import Cause
 from services.runtime.room import Plumbing, Room
+from services.runtime.seal import NAME
 from services.runtime.settings import Settings
 from services.street.app import make as make_street
 from tests.journey.house import until
@@ -41,7 +45,12 @@ def change(folder: Path, file: str, old: str, new: str) -> None:
     (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-async def looks(watch: Watch, times: int = 4) -> list[Configuration]:
+def sealed(folder: Path) -> None:
+    """Seal the folder as it is."""
+    seal.write(folder, sealed_as(read(folder)))
+
+
+async def looks(watch: Watch, times: int = STILL_LOOKS + 2) -> list[Configuration]:
     """Look so many times, and return what was to be taken over."""
     return [found for found in [await watch.look() for _ in range(times)] if found is not None]
 
@@ -65,7 +74,7 @@ async def test_a_broken_one_leaves_the_old_one_and_is_told_once(folder: Path, wr
     watch = Watch(folder, load(folder))
     change(folder, "routes.yaml", "departments: [gas]", wrong)
     with capture_logs() as logs:
-        assert await looks(watch, 8) == []
+        assert await looks(watch, STILL_LOOKS + 4) == []
     [said] = logs
     assert (said["log_level"], said["version"]) == ("error", watch.current.version)
     assert f"{folder}/routes.yaml:" in said["wrong"]
@@ -86,8 +95,73 @@ async def test_what_is_still_being_written_is_waited_for(folder: Path) -> None:
     for cut in (len(text) // 3, len(text) // 2, len(changed)):
         (folder / "routes.yaml").write_text(changed[:cut], encoding="utf-8")
         assert await watch.look() is None
-    [found] = await looks(watch, 2)
+    [found] = await looks(watch)
     assert found.plan({"category": "gas"}).rules == ("gas-mains",)
+
+
+async def test_files_that_come_some_seconds_apart_are_taken_over_together(folder: Path) -> None:
+    """Each looks whole by itself, and only what nothing has been added to for a while is all there is."""
+    watch = Watch(folder, load(folder))
+    await looks(watch)
+    change(folder, "routes.yaml", "{acknowledge: 4wh, resolve: 5wd}", "{acknowledge: 2wh, resolve: 5wd}")
+    assert await looks(watch, STILL_LOOKS - 1) == []
+    change(folder, "policy.yaml", "decide: 1wd", "decide: 4wh")
+    assert await looks(watch, STILL_LOOKS - 1) == []
+    [found] = await looks(watch, 1)
+    assert (str(found.routes.deadlines["acknowledge"]), str(found.street.decide)) == ("2wh", "4wh")
+
+
+async def test_a_sealed_folder_is_believed_only_as_it_was_sealed(folder: Path) -> None:
+    """However slowly its files come, or cut at whatever line; with its seal it is taken over at once."""
+    sealed(folder)
+    before = load(folder)
+    watch = Watch(folder, before)
+    change(folder, "routes.yaml", "{acknowledge: 4wh, resolve: 5wd}", "{acknowledge: 2wh, resolve: 5wd}")
+    text = (folder / "routes.yaml").read_text(encoding="utf-8")
+    (folder / "routes.yaml").write_text(text[: text.index("    - name: lighting")], encoding="utf-8")
+    with capture_logs() as logs:
+        assert await looks(watch, 3 * STILL_LOOKS) == []
+    [said] = logs
+    assert "SHA256SUMS:" in said["wrong"]
+    assert "routes.yaml is not as it was sealed" in said["wrong"]
+    with pytest.raises(ConfigurationError, match="not as it was sealed"):
+        load(folder)
+    (folder / "routes.yaml").write_text(text, encoding="utf-8")
+    change(folder, "policy.yaml", "decide: 1wd", "decide: 4wh")
+    assert await looks(watch) == []
+    sealed(folder)
+    [found] = await looks(watch, 2)
+    assert found.version == load(folder).version != before.version
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda folder: (folder / "policy.yaml").unlink(), "policy.yaml is not here"),
+        (lambda folder: (folder / "more.yaml").write_text("route: {}\n"), "more.yaml is not in it"),
+        (lambda folder: (folder / NAME).write_text("half a line"), "'half a line' is no line of sha256sum"),
+        (lambda folder: (folder / NAME).write_text(""), "calendar.yaml is not in it"),
+    ],
+)
+def test_a_seal_that_doesnt_fit_is_told_with_line_and_cure(
+    folder: Path, spoil: Callable[[Path], object], what: str
+) -> None:
+    """What is missing, what is there beside it, and a seal that was itself cut short."""
+    sealed(folder)
+    load(folder)
+    spoil(folder)
+    with pytest.raises(ConfigurationError, match=rf"{NAME}:\d+: error: .*; .*whistle config seal") as refused:
+        load(folder)
+    assert what in str(refused.value)
+
+
+def test_a_seal_is_what_sha256sum_writes(folder: Path) -> None:
+    """Whoever has no `whistle` where files are released can write it, and everybody can check it."""
+    sealed(folder)
+    ours = (folder / NAME).read_text(encoding="utf-8")
+    subprocess.run(f"sha256sum -c --strict {NAME}", shell=True, cwd=folder, capture_output=True, check=True)  # noqa: S602 - of this module
+    theirs = subprocess.run("sha256sum *.yaml", shell=True, cwd=folder, capture_output=True, text=True, check=True)  # noqa: S602, S607 - of this module
+    assert theirs.stdout == ours
 
 
 async def test_what_is_cut_short_is_refused_though_it_makes_sense(folder: Path) -> None:
@@ -136,6 +210,24 @@ async def test_a_folder_swapped_by_a_link_is_seen(tmp_path: Path) -> None:
     fresh.symlink_to("..two")
     fresh.rename(link)
     assert len(await looks(watch)) == 1
+
+
+async def test_a_start_reads_no_half_of_a_folder_that_is_swapped(tmp_path: Path) -> None:
+    """What is read while a link is renamed is one release or the other, and never some of each."""
+    versions = set()
+    for name, decide in (("one", "1wd"), ("two", "4wh")):
+        shutil.copytree(SHIPPED, tmp_path / name)
+        change(tmp_path / name, "policy.yaml", "decide: 1wd", f"decide: {decide}")
+        change(tmp_path / name, "directory.yaml", "name: 双流区", f"name: {name}")
+        versions.add(load(tmp_path / name).version)
+    current, fresh = tmp_path / "current", tmp_path / "fresh"
+    current.symlink_to("two")
+    for turn in range(24):
+        loading = asyncio.create_task(asyncio.to_thread(load, current))
+        await asyncio.sleep(turn * 0.004)
+        fresh.symlink_to(("one", "two")[turn % 2])
+        fresh.rename(current)
+        assert (await loading).version in versions
 
 
 class Seen:
