@@ -334,7 +334,7 @@ async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, a
 
     from services.ledger.asking import MOST, Misasked  # noqa: PLC0415 - as above
     from services.ledger.audit import of_list  # noqa: PLC0415 - as above
-    from services.ledger.broken import Promise, every, read  # noqa: PLC0415 - as above
+    from services.ledger.broken import Promise, count, every, read  # noqa: PLC0415 - as above
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
     from services.ledger.tables import broken_table  # noqa: PLC0415 - as above
     from services.runtime.clock import open_clock  # noqa: PLC0415 - as above
@@ -350,10 +350,14 @@ async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, a
         now = (await open_clock(engine)).now()
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
+            await count(connection, question, names.all)
             return await every(connection, question, now)
 
+    try:
+        found = await _asked(settings, look)
+    except Misasked as error:
+        _stop(str(error), BAD_INPUT)
     await _noted(settings, of_list("broken", asked))
-    found = await _asked(settings, look)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))
     elif as_csv:

@@ -228,7 +228,10 @@ def category(code: str) -> str:
 def late(seconds: int) -> str:
     """Return for how long, in days and hours."""
     days, hours = divmod(seconds // 3600, 24)
-    return f"{days} 天 d {hours} 小时 h" if days else f"{hours} 小时 h {seconds % 3600 // 60} 分 min"
+    if days:
+        return f"{days}天{hours}小时 {days} d {hours} h"
+    minutes = seconds % 3600 // 60
+    return f"{hours}小时{minutes}分 {hours} h {minutes} min"
 
 
 def entry_name(type_: str) -> str:
