@@ -16,6 +16,7 @@ from services.configured import load_or_stop
 from services.department import store
 from services.department.client import Department, Dispatch
 from services.domain.configuration import Configuration
+from services.domain.reasons import in_both
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
@@ -47,9 +48,23 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
             item.issued.category,
             item.issued.community,
             str(item.incident),
-            escape(plain(item.refused or item.issued.description[:60])),
+            escape(plain("\n".join(filter(None, (item.issued.description[:60], _refused(item, configuration)))))),
         )
     Console(width=width()).print(table)
+
+
+def _refused(item: store.Item, configuration: Configuration) -> str:
+    """Return the last word that was not accepted, and why; empty where all that was said is."""
+    if not item.refused:
+        return ""
+    act, _, reason = item.refused.partition(": ")
+    return f"未予采纳 not accepted: {act.split('.')[-2]} · {_told(reason, configuration)}"
+
+
+def _told(reason: str, configuration: Configuration) -> str:
+    """Return a reason in both languages where it is the program's own, and what a person wrote as it is."""
+    units, zone = configuration.directory.units, configuration.calendar.zone
+    return in_both(reason, lambda code: units[code].name if code in units else code, lambda at: local(at, zone))
 
 
 def _row(item: store.Item) -> dict[str, object]:
@@ -80,7 +95,8 @@ async def show_stream(settings: Settings, department: str, *, from_start: bool, 
 def _line(dispatch: Dispatch, configuration: Configuration) -> str:
     said = dispatch.fact.model_dump(mode="json", exclude_none=True)
     told = " · ".join(f"{name} {said[name]}" for name in ("status", "round", "deadline", "category") if name in said)
-    what = plain(str(said.get("description") or said.get("reason") or said.get("note") or ""))[:80]
+    why = _told(str(said.get("reason") or said.get("note") or ""), configuration)
+    what = plain(str(said.get("description") or why))[:120]
     name = dispatch.fact.type.split(".")[2]
     return f"{local(dispatch.at, configuration.calendar.zone)}  {name:9} {dispatch.incident}  {told}  {what}"
 
@@ -91,7 +107,8 @@ async def respond(settings: Settings, department: str, asked: str, fact: Respons
     incident = whole_id(asked) or await _find(settings, department, asked)
     async with Department(department, settings) as speaker:
         event = await speaker.respond(incident, fact)
-    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); the inbox shows what became of it.")
+    accepted = f"whether it is accepted is in `whistle department inbox --as {department}`"
+    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); {accepted}.")
 
 
 async def _find(settings: Settings, department: str, asked: str) -> UUID:

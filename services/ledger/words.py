@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from services.domain.reasons import in_both
 from services.ledger.names import Names
 from services.ledger.queries import Line
 
@@ -168,6 +169,17 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "act_refused": ("未予采纳", "act refused"),
     }
 )
+ACTS: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        **ENTRIES,
+        "confirmed": ("确认", "confirm"),
+        "extension_requested": ("申请延期", "ask for an extension"),
+        "parking_requested": ("申请挂账", "ask for parking"),
+        "inspected": ("排查", "inspection"),
+        "breaches_listed": ("通报", "notice of breaches"),
+    }
+)
+"""What parties do, by the name of what they say, where it has no entry of that name."""
 _REQUESTS: Final[Mapping[str, Both]] = MappingProxyType(
     {"extension": ("延期", "extension"), "parking": ("挂账", "parking")}
 )
@@ -263,11 +275,14 @@ def told(line: Line, names: Names) -> str:
 def _common(data: Data, names: Names) -> list[str]:
     """Return what many entries have: whether it proved true, reason, note, answer, and the deadlines they set."""
     texts = [both(_PROVED, data["proved"])] if data.get("proved") else []
-    texts += [str(data[key]) for key in ("question", "reply", "reason", "explanation") if data.get(key)]
+    texts += [str(data[key]) for key in ("question", "reply") if data.get(key)]
+    texts += [in_both(data["reason"], names.unit, names.local)] if data.get("reason") else []
+    texts += [str(data["explanation"])] if data.get("explanation") else []
     if data.get("note"):
         # Beside words for the reporter, whatever else is said is internal.
         internal = data.get("answer") or data.get("reason")
-        texts.append(f"内部 internal: {data['note']}" if internal else str(data["note"]))
+        note = in_both(data["note"], names.unit, names.local)
+        texts.append(f"内部 internal: {note}" if internal else note)
     texts += [str(data["answer"])] if data.get("answer") else []
     provisional = data.get("provisional") or {}
     limits = [
@@ -290,8 +305,14 @@ def _department(data: Data, names: Names) -> str:
     return names.unit(data["department"]) if data.get("department") else ""
 
 
-def _owners(owner: Data) -> str:
-    return f"{owner['leader']} / {owner['section']} / {owner['officer']}"
+def _owners(owner: Data, names: Names) -> str:
+    return " / ".join(_owner(owner[each], names) for each in ("leader", "section", "officer"))
+
+
+def _owner(named: str, names: Names) -> str:
+    """Return who owns it; where nobody held the post at the dispatch, the post, and that it was vacant."""
+    unit, colon, post = named.partition(":")
+    return f"空缺 vacant: {names.unit(unit)} {both(POSTS, post)}" if colon and post in POSTS else named
 
 
 def _instant(text: str, names: Names) -> str:
@@ -314,11 +335,11 @@ def _called(data: Data, names: Names) -> list[str]:
 def _dispatched(data: Data, names: Names) -> list[str]:
     policy = data["policy"]
     rule = f"{_rules([policy['rule']])} ({policy['version']}, {policy['ladder']['name']})"
-    return [_department(data, names), both(_ROLES, data["role"]), _round(data), _owners(data["owner"]), rule]
+    return [_department(data, names), both(_ROLES, data["role"]), _round(data), _owners(data["owner"], names), rule]
 
 
 def _acknowledged(data: Data, names: Names) -> list[str]:
-    return [_department(data, names), _owners(data["owner"])]
+    return [_department(data, names), _owners(data["owner"], names)]
 
 
 def _requested(data: Data, names: Names) -> list[str]:
@@ -409,7 +430,7 @@ _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyTyp
         "explained": _case,
         "case_rejected": _case,
         "case_accepted": _case,
-        "act_refused": lambda data, _names: [str(data["act"])],
+        "act_refused": lambda data, _names: [both(ACTS, str(data["act"]).split(".")[-2])],
     }
 )
 

@@ -41,9 +41,8 @@ async def act(settings: Settings, community: str, asked: str, kind: type[Act], f
         stop(f"{explain(error)}.", BAD_INPUT)
     receipt = await _spoken(settings, community, lambda publisher: _say(publisher, report, fact))
     said = "is kept to be said" if receipt.spooled else "is said"
-    typer.echo(
-        f"{fact.type} about {report} {said} (event {receipt.event.id}); `whistle ledger show {report}` tells more."
-    )
+    accepted = f"whether it is accepted is in `whistle ledger show {report}`"
+    typer.echo(f"{fact.type} about {report} {said} (event {receipt.event.id}); {accepted}.")
 
 
 async def walk(settings: Settings, community: str, fields: Mapping[str, object]) -> None:

@@ -94,7 +94,8 @@ async def decide(
 async def _say(settings: Settings, street: str, incident: UUID, fact: Decision) -> None:
     async with Street(street, settings) as speaker:
         event = await speaker.decide(incident, fact)
-    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); `whistle ledger show {incident}` tells more.")
+    accepted = f"whether it is accepted is in `whistle ledger show {incident}`"
+    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); {accepted}.")
 
 
 async def attach(settings: Settings, street: str, asked: str, to: str, by: str) -> None:

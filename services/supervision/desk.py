@@ -54,7 +54,8 @@ async def act(settings: Settings, incident: str, fact: Action) -> None:
     found = await _find(settings, incident)
     async with Supervision(settings) as speaker:
         event = await speaker.act(found, fact)
-    typer.echo(f"{fact.type} about {found} is said (event {event.id}); `whistle ledger show {found}` tells more.")
+    accepted = f"whether it is accepted is in `whistle ledger show {found}`"
+    typer.echo(f"{fact.type} about {found} is said (event {event.id}); {accepted}.")
 
 
 async def _find(settings: Settings, asked: str) -> UUID:
