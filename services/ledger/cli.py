@@ -281,18 +281,20 @@ async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
     from services.ledger.tables import history_table  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
-    async def look(engine: AsyncEngine) -> list[Any]:
+    async def look(engine: AsyncEngine) -> tuple[list[Any], UUID | None]:
         async with engine.connect() as connection:
-            return await queries.history(connection, found)
+            return await queries.history(connection, found), await queries.home(connection, found)
 
     found = await _one(settings, incident)
     await _noted(settings, "history", found)
-    lines = await _asked(settings, look)
+    lines, home = await _asked(settings, look)
     if as_json:
         told = [{**asdict(line), "data": json.loads(line.data)} for line in lines]
         typer.echo(json.dumps(told, ensure_ascii=False, default=_written))
     else:
         Console(width=width()).print(history_table(lines, names_of(settings), f"事件 incident {found}"))
+        if home:
+            typer.echo(f"后续见并入的事件 it goes on in the incident it is attached to: whistle ledger show {home}")
 
 
 async def _one(settings: Settings, prefix: str) -> UUID:

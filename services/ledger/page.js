@@ -264,11 +264,19 @@ function pages(found, shows, path) {
   return inside;
 }
 function history(id) {
-  open(["经过 ", english("history"), " " + id], "/api/incidents/" + encodeURIComponent(id), (found) =>
-    make("ol", { class: "history" }, ...found.entries.map((entry) => make("li", { class: entry.type },
+  open(["经过 ", english("history"), " " + id], "/api/incidents/" + encodeURIComponent(id), (found) => {
+    const entries = found.entries.map((entry) => make("li", { class: entry.type },
       make("span", { class: "when" }, entry.at),
       make("span", { class: "act" }, entry.zh + " ", english(entry.en), make("span", { class: "who" }, [entry.who, entry.by].filter(Boolean).join(" · "))),
-      make("p", {}, entry.what)))));
+      make("p", {}, entry.what)));
+    return make("div", {}, make("ol", { class: "history" }, ...entries), ...(found.home ? [homeOf(found.home)] : []));
+  });
+}
+/** Where a repeat goes on: in the incident that it was attached to. */
+function homeOf(id) {
+  const button = make("button", { type: "button", class: "id" }, id);
+  button.addEventListener("click", () => history(id));
+  return make("p", { class: "notice" }, "后续见并入的事件 ", english("it goes on in the incident it is attached to"), " ", button);
 }
 
 // --- rounds of inspection -----------------------------------------------------------------------------------------

@@ -261,9 +261,11 @@ def _history(ledger: Ledger) -> Answer:
         await ledger.show(request, "history", incident)
         async with ledger.engine.connect() as connection:
             lines = await queries.history(connection, incident)
+            home = await queries.home(connection, incident)
         if not lines:
             return JSONResponse({"error": "没有这一件 there is no such incident"}, status_code=404)
-        return JSONResponse({"id": str(incident), "entries": [_line(line, ledger.names) for line in lines]})
+        entries = [_line(line, ledger.names) for line in lines]
+        return JSONResponse({"id": str(incident), "home": str(home) if home else None, "entries": entries})
 
     return history
 

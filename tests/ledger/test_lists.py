@@ -226,6 +226,9 @@ async def test_a_repeat_follows_its_incident(books: Books) -> None:
     first.solved().answered()
     await books.hear(first.causes[told[0] :])
     assert await fate_of(books, repeat) == ("answered", "water")
+    async with books.engine.connect() as connection:
+        assert await queries.home(connection, repeat.id) == first.id, "its own history says where it goes on"
+        assert await queries.home(connection, first.id) is None
 
 
 @pytest.mark.parametrize("name", ["suggestions", "overdue"])
