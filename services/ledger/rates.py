@@ -29,7 +29,7 @@ COLUMN_OF: Final[Mapping[By, str]] = {
 }
 WORK_MEMORY = "64MB"
 """Times are put in order in memory, a million of them too."""
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _DAY = timedelta(days=1)
 
 

@@ -19,6 +19,7 @@ from rich.tree import Tree
 from services.domain.configuration import Configuration, Problem, parse, parse_tree
 from services.domain.provisional import running_out
 from services.domain.routing import Deadlines, Plan, Route, match
+from services.domain.tree_reading import LABELS
 from services.domain.working_time import add
 from services.runtime.files import read
 from services.runtime.terminal import width
@@ -198,6 +199,8 @@ def _labels(given: list[str]) -> dict[str, str]:
         key, equals, value = each.partition("=")
         if not equals or not key.strip() or key.endswith("!") or value.startswith("~"):
             _stop(f"{each!r} is no label: write KEY=VALUE, as in category=power")
+        if key not in LABELS:
+            _stop(f"no report has the label {key!r}: use one of {', '.join(LABELS)}")
         if key in labels:
             _stop(f"the label {key!r} is given twice: give it once")
         labels[key] = value
