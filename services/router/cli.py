@@ -114,7 +114,10 @@ def show_routes(*, config: Config = None) -> None:
 def check(
     *,
     config: Config = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Leave with status 1 for a warning too.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Leave with status 1 for a warning too, but for a calendar that runs out."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
 ) -> None:
     """Name everything that is wrong, with file, line and cure: errors stop a start, warnings don't."""
