@@ -20,12 +20,15 @@ class Action(Fact):
 class Reminded(Action):
     """Somebody is reminded by hand (催办): a department, or the street where none is named.
 
+    So is the unit, whichever it is, of which a supervision case waits for an explanation.
     `copies` (抄送) are posts of whoever is reminded, or codes of other units, whose responsible leader then gets one.
     """
 
     type: ClassVar[str] = "whistle.action.reminded.v1"
 
-    department: Code | None = None
+    department: Code | None = Field(
+        default=None, description="Whom: a department, or any unit that a case asks; the street, if left out."
+    )
     note: Text = ""
     copies: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
 

@@ -1,11 +1,15 @@
-"""What a street says on `community.<code>.answers`; keyed by the report's id."""
+"""What a street says on `community.<code>.answers`; keyed by the report's id.
+
+An instant that is `provisional` may still move, since its calendar is not confirmed that far.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from schemas.event import Fact, Instant, Ordinal, Reason, Text, Words
+from schemas.escalation import Copy
+from schemas.event import Code, Fact, Flag, Instant, Line, Ordinal, Reason, Text, Words
 
 
 class Given(Fact):
@@ -31,6 +35,7 @@ class Asked(Fact):
     incident: UUID
     question: Words
     reply_by: Instant
+    provisional: Flag | None = None
 
 
 class ExplanationAsked(Fact):
@@ -41,3 +46,48 @@ class ExplanationAsked(Fact):
     turn: Ordinal
     reason: Reason
     due_at: Instant
+    provisional: Flag | None = None
+
+
+class ConfirmationAsked(Fact):
+    """A section of the street has resolved its part: the community owes a look on the spot, and its confirmation."""
+
+    type: ClassVar[str] = "whistle.answer.confirmation_asked.v1"
+
+    department: Code
+    round: Ordinal
+    due_at: Instant
+    provisional: Flag | None = None
+
+
+class Reminded(Fact):
+    """What the community owes is due soon, or overdue: it is reminded (催办), or a post above it is told (升级).
+
+    `department` is whose work it has to confirm. `holder`, of `holder_unit`, held the `post` when it was told; nobody
+    did where they are absent.
+    """
+
+    type: ClassVar[str] = "whistle.answer.reminded.v1"
+
+    deadline: Line
+    due_at: Instant
+    department: Code | None = None
+    post: Code | None = None
+    holder: Line | None = None
+    holder_unit: Code | None = None
+    note: Text = ""
+    copies: tuple[Copy, ...] = ()
+
+
+class Recomputed(Fact):
+    """An instant that was provisional was counted again, by a calendar that is confirmed for it, and is certain.
+
+    `deadline` is the reporter's own, `reply`, or the community's: `explain`, or `confirm` with the department's code.
+    """
+
+    type: ClassVar[str] = "whistle.answer.recomputed.v1"
+
+    deadline: Line
+    due_at: Instant
+    department: Code | None = None
+    reason: Reason

@@ -55,6 +55,9 @@ class Changed(Fact):
     round: Round
     deadlines: Deadlines
     provisional: ProvisionalNames | None = None
+    done: Line | None = Field(
+        default=None, description="Set where a named deadline has no more to wait for: `arrive`, or an interim step."
+    )
     reason: Text = ""
 
 
@@ -92,6 +95,7 @@ class Supervised(Fact):
     status: CaseStatus
     turn: Ordinal
     deadlines: Deadlines
+    provisional: ProvisionalNames | None = None
     reason: Text = ""
 
 

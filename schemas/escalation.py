@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.event import Code, Count, Fact, Instant, Line, Model, Text
+from schemas.event import Code, Count, Fact, Flag, Instant, Line, Model, Text
 
 
 class Copy(Model):
@@ -23,7 +23,8 @@ class Asked(Fact):
 
     `unit` is whose post it is, and `department` who asked, or explained itself; without one, all who were called have
     declined, or the explanation is the street's or a community's. `holder`, of
-    `holder_unit`, held the post when it was asked; nobody did where they are absent.
+    `holder_unit`, held the post when it was asked; nobody did where they are absent. A `due_at` that is `provisional`
+    may still move, and is asked again once it is certain, with that as the reason.
     """
 
     type: ClassVar[str] = "whistle.escalation.asked.v1"
@@ -36,6 +37,7 @@ class Asked(Fact):
     reason: Text = ""
     deadline: Line
     due_at: Instant
+    provisional: Flag | None = None
     post: Code
     holder: Line | None = None
     holder_unit: Code | None = None

@@ -470,8 +470,39 @@ class Escalated(_OfDeadline):
     post: Code
 
 
+class _Unseen(Entry):
+    """An entry about a promise whose deadline passed before anybody looked; `since` is the version that had set it."""
+
+    deadline: Line
+    due_at: Instant
+    unit: Code = Field(description="Who owed it.")
+    department: Code | None = None
+    round: Count = 0
+    case: Code | None = Field(default=None, description="The unit whose supervision case it is about, if any.")
+    since: Ordinal
+
+
+class PassedUnseen(_Unseen):
+    """Somebody else's act has ended the wait for it: whether it was kept shows once everything said in time is read."""
+
+    type: ClassVar[str] = "whistle.incident.passed_unseen.v1"
+
+    act: Line = Field(description="The type of what was said that ended it.")
+
+
+class SeenAfterwards(_Unseen):
+    """By now it is known whether it was kept."""
+
+    type: ClassVar[str] = "whistle.incident.seen_afterwards.v1"
+
+    kept: bool
+
+
 class Recomputed(Entry):
-    """Provisional deadlines were counted again, from the same instants, by a calendar that is confirmed for them."""
+    """Provisional deadlines were counted again, from the same instants, by a calendar that is confirmed for them.
+
+    `post` is the district's where one of them is a decision it was asked for; `holder`, of `holder_unit`, held it then.
+    """
 
     type: ClassVar[str] = "whistle.incident.recomputed.v1"
 
@@ -480,6 +511,9 @@ class Recomputed(Entry):
     round: Count = 0
     deadlines: Deadlines
     reason: Reason
+    post: Code | None = None
+    holder: Line | None = None
+    holder_unit: Code | None = None
 
 
 class RemindedByHand(Entry):
@@ -488,6 +522,9 @@ class RemindedByHand(Entry):
     type: ClassVar[str] = "whistle.incident.reminded_by_hand.v1"
 
     department: Code | None = None
+    case: Code | None = Field(
+        default=None, description="The unit that was reminded, where it owes nothing but what its case asks."
+    )
     note: Text = ""
     copies: tuple[Copy, ...] = ()
 

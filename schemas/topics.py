@@ -78,7 +78,7 @@ ANSWERS = Topic(
     writers=("street",),
     # The room reads for the communities: it is theirs, with their credential.
     readers=("community", "receipts"),
-    about="The answers a community passes on to its reporters, and what its street asks them.",
+    about="The answers a community passes on to its reporters, what its street asks them, and what it owes itself.",
 )
 DECISIONS = Topic(
     name="street.{code}.decisions",

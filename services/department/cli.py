@@ -49,7 +49,7 @@ def watch(
     from services.runtime.settings import Settings
     from services.runtime.terminal import run
 
-    run(show_stream(Settings.load(), department, from_start=start, as_json=as_json))
+    run(show_stream(Settings.load(), department, from_start=start, as_json=as_json), watching=True)
 
 
 @app.command()

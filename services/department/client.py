@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal, TypeVar
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from schemas.dispatch import Changed, Issued
 from schemas.event import Event, Fact, InvalidEventError, follow, parse
 from schemas.response import Response
 from schemas.topics import DISPATCHES, RESPONSES
+from services.runtime.interrupt import noting_interrupts
 from services.runtime.kafka import METADATA_MAX_AGE_MS
 from services.runtime.log import get
 from services.runtime.settings import Settings
@@ -23,6 +26,8 @@ from services.runtime.speaker import Speaker
 
 log = get(__name__)
 POLL_MS = 200
+# A topic that isn't there: what is asked of it takes nothing from those that are.
+_NOTHING = TopicPartition("", 0)
 _FACTS = {fact.type: fact for fact in DISPATCHES.facts}
 
 
@@ -37,6 +42,8 @@ class Dispatch:
 
 
 Handler = Callable[[Dispatch], Awaitable[Response | None]]
+_MovedOn = AbstractSet[tuple[UUID, int]]
+_T = TypeVar("_T")
 
 
 class Department(Speaker):
@@ -53,6 +60,9 @@ class Department(Speaker):
         await water.run()
     ```
     """
+
+    max_poll_interval_ms: ClassVar[int] = 300_000
+    """After so long without a poll the group gives a program's dispatches to another."""
 
     def __init__(self, code: str, settings: Settings | None = None) -> None:
         super().__init__(f"/department/{code}", settings)
@@ -76,42 +86,35 @@ class Department(Speaker):
         return handler
 
     async def run(self, group: str | None = None) -> None:
-        """Give every dispatch that is still open to the handler, one after the other, for ever.
+        """Give every dispatch that is still open to the handler, one after the other, until Ctrl-C.
 
         What was dispatched before is read first, as far as the group hasn't, and of that only what no later word has
         moved on is given: a program that is started for the first time leaves the past alone. A response has an id
-        that follows from its dispatch, so a dispatch that is given again after a crash is answered to the same effect.
-        The handler's own errors end the run: the dispatch is given again next time.
+        that follows from its dispatch, so a dispatch that is given again after a crash, or after another program of the
+        group has joined, is answered to the same effect. A handler may take its time. Its own errors end the run: the
+        dispatch is given again next time. So is the one in hand at Ctrl-C, after which the run has ended in order.
         """
         if self._handler is None:
             raise RuntimeError("name a handler with on_dispatch first")
-        async with self._reading(group or f"department-{self.code}-handler", "earliest") as consumer:
-            backlog = await _backlog(consumer)
-            moved_on = {
-                (read.incident, read.fact.round) for _, read in backlog if read and isinstance(read.fact, Changed)
-            }
-            for record, read in backlog:
-                await self._give(consumer, record, read, moved_on)
-            async for record in consumer:
-                await self._give(consumer, record, _read(record), frozenset())
+        with noting_interrupts() as interrupts:
+            try:
+                await self._work(self._handler, group or f"department-{self.code}-handler")
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not interrupts or task is None:
+                    raise
+                task.uncancel()
 
-    async def _give(
-        self,
-        consumer: AIOKafkaConsumer,
-        record: ConsumerRecord,
-        dispatch: Dispatch | None,
-        moved_on: AbstractSet[tuple[UUID, int]],
-    ) -> None:
-        if (
-            dispatch
-            and self._handler
-            and isinstance(dispatch.fact, Issued)
-            and (dispatch.incident, dispatch.fact.round) not in moved_on
-        ):
-            said = await self._handler(dispatch)
-            if said is not None:
-                await self.respond(dispatch.incident, said, event_id=follow(dispatch.id, said.type))
-        await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+    async def _work(self, handler: Handler, group: str) -> None:
+        async with self._reading(group, "earliest") as consumer:
+            moved_on = await _moved_on(consumer)
+            async for record in consumer:
+                dispatch = _read(record)
+                if dispatch and _is_open(dispatch, moved_on):
+                    said = await _while_polling(consumer, handler(dispatch))
+                    if said is not None:
+                        await self.respond(dispatch.incident, said, event_id=follow(dispatch.id, said.type))
+                await _commit(consumer, record)
 
     async def dispatches(self, start: Literal["earliest", "latest"] = "latest") -> AsyncIterator[Dispatch]:
         """Yield the department's stream as it comes, without a group: nothing is remembered."""
@@ -132,22 +135,66 @@ class Department(Speaker):
             auto_offset_reset=start,
             enable_auto_commit=False,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
+            max_poll_interval_ms=self.max_poll_interval_ms,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             yield consumer
         finally:
             await consumer.stop()
 
 
-async def _backlog(consumer: AIOKafkaConsumer) -> list[tuple[ConsumerRecord, Dispatch | None]]:
-    """Read what is there already, to the end as it is now."""
+async def _moved_on(consumer: AIOKafkaConsumer) -> _MovedOn:
+    """Read what is there already, to the end as it is now, and go back: which rounds a later word has moved on."""
+    found: set[tuple[UUID, int]] = set()
+    while True:
+        try:
+            await _read_to_the_end(consumer, found)
+            for partition in consumer.assignment():
+                committed = await consumer.committed(partition)
+                if committed is None:
+                    await consumer.seek_to_beginning(partition)
+                else:
+                    consumer.seek(partition, committed)
+        except IllegalStateError:
+            # Another program of the group has joined or left meanwhile, and this one has other partitions.
+            continue
+        return found
+
+
+async def _read_to_the_end(consumer: AIOKafkaConsumer, found: set[tuple[UUID, int]]) -> None:
     ends = await consumer.end_offsets(consumer.assignment())
-    found: list[tuple[ConsumerRecord, Dispatch | None]] = []
     while not all([await consumer.position(partition) >= end for partition, end in ends.items()]):
-        for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
-            found.extend((record, _read(record)) for record in records)
-    return found
+        for records in (await consumer.getmany(*ends, timeout_ms=POLL_MS)).values():
+            for read in map(_read, records):
+                # One that still stands as dispatched has only been given another deadline.
+                if read and isinstance(read.fact, Changed) and read.fact.status != "dispatched":
+                    found.add((read.incident, read.fact.round))
+
+
+def _is_open(dispatch: Dispatch, moved_on: _MovedOn) -> bool:
+    fact = dispatch.fact
+    return isinstance(fact, Issued) and (dispatch.incident, fact.round) not in moved_on
+
+
+async def _while_polling(consumer: AIOKafkaConsumer, work: Awaitable[_T]) -> _T:
+    """Wait for some work however long it takes, and poll meanwhile, or the group would take this program for dead."""
+    working = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([working], timeout=POLL_MS / 1000))[0]:
+            await consumer.getmany(_NOTHING)
+        return working.result()
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])
+
+
+async def _commit(consumer: AIOKafkaConsumer, record: ConsumerRecord) -> None:
+    try:
+        await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+    except (CommitFailedError, IllegalStateError):
+        log.info("another program of the group goes on from here", topic=record.topic, offset=record.offset)
 
 
 def _read(record: ConsumerRecord) -> Dispatch | None:

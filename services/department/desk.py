@@ -39,10 +39,11 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
         table.add_column(heading, no_wrap=heading == "incident")
     for item in items:
         late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
-        provisional = any(item.deadlines.get(name) == item.due_at for name in item.provisional)
+        provisional = item.due_at is not None and item.due_at in item.provisional_ats
+        named = ", ".join(name for name, at in item.own.items() if at == item.due_at)
         table.add_row(
-            f"{item.status}, asked to explain" if item.case and item.case.status == "asked" else item.status,
-            late + local(item.due_at, configuration.calendar.zone) + " 暂定 provisional" * provisional,
+            _status(item),
+            f"{late}{local(item.due_at, configuration.calendar.zone)} {named}" + " 暂定 provisional" * provisional,
             item.issued.role,
             str(item.round),
             item.issued.category,
@@ -67,6 +68,11 @@ def _told(reason: str, configuration: Configuration) -> str:
     return in_both(reason, lambda code: units[code].name if code in units else code, lambda at: local(at, zone))
 
 
+def _status(item: store.Item) -> str:
+    asked = item.case is not None and item.case.status == "asked"
+    return ", ".join([item.status, *(f"{name} done" for name in item.done), *["asked to explain"] * asked])
+
+
 def _row(item: store.Item) -> dict[str, object]:
     return {
         "incident": str(item.incident),
@@ -74,6 +80,7 @@ def _row(item: store.Item) -> dict[str, object]:
         "round": item.round,
         "deadlines": {name: isoformat(at) for name, at in item.deadlines.items()},
         "provisional": list(item.provisional),
+        "done": list(item.done),
         "refused": item.refused or None,
         "case": item.case.model_dump(mode="json") if item.case else None,
         "dispatch": item.issued.model_dump(mode="json", exclude_none=True),
@@ -94,7 +101,8 @@ async def show_stream(settings: Settings, department: str, *, from_start: bool, 
 
 def _line(dispatch: Dispatch, configuration: Configuration) -> str:
     said = dispatch.fact.model_dump(mode="json", exclude_none=True)
-    told = " · ".join(f"{name} {said[name]}" for name in ("status", "round", "deadline", "category") if name in said)
+    named = ("status", "round", "done", "deadline", "category")
+    told = " · ".join(f"{name} {said[name]}" for name in named if name in said)
     why = _told(str(said.get("reason") or said.get("note") or ""), configuration)
     what = plain(str(said.get("description") or why))[:120]
     name = dispatch.fact.type.split(".")[2]

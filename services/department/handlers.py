@@ -74,6 +74,7 @@ def _changes(before: Item, department: str, fact: Fact) -> dict[str, Any]:
                 "deadlines": fact.deadlines,
                 "provisional": fact.provisional or (),
                 "refused": "",
+                "done": _done(before, fact),
             }
         case dispatch.LeadNamed():
             role = "lead" if fact.lead == department else "support"
@@ -85,3 +86,8 @@ def _changes(before: Item, department: str, fact: Fact) -> dict[str, Any]:
         case dispatch.Supervised():
             return {"case": fact}
     return {}
+
+
+def _done(before: Item, fact: dispatch.Changed) -> tuple[str, ...]:
+    known = before.done if fact.round == before.round else ()
+    return (*known, fact.done) if fact.done and fact.done not in known else known

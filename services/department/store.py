@@ -38,7 +38,8 @@ CLOSED: frozenset[Status] = frozenset({"confirmed", "withdrawn"})
 class Item:
     """One obligation of one department, as last told; `refused` is the last word that was not accepted, if any.
 
-    `provisional` names the deadlines that may still move, since their calendar is not confirmed that far.
+    `provisional` names the deadlines that may still move, since their calendar is not confirmed that far. `done` names
+    those of this round that have no more to wait for, as far as they have an act of their own: on the spot, and steps.
     `case` is how the supervision case against the department stands, if there ever was one.
     """
 
@@ -53,13 +54,24 @@ class Item:
     refused: str = ""
     provisional: tuple[str, ...] = ()
     case: Supervised | None = None
+    done: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> Mapping[str, datetime]:
+        """The deadlines that are the department's own to keep, by name (UTC); none while it is others' turn."""
+        asked = self.case.deadlines if self.case else {}
+        return {name: at for name, at in self.deadlines.items() if name not in OF_THE_STREET} | asked
 
     @property
     def due_at(self) -> datetime | None:
         """The next deadline that is the department's own to keep (UTC); None while it is others' turn."""
-        asked = self.case.deadlines if self.case else {}
-        own = (at for name, at in self.deadlines.items() if name not in OF_THE_STREET)
-        return min((*own, *asked.values()), default=None)
+        return min(self.own.values(), default=None)
+
+    @property
+    def provisional_ats(self) -> frozenset[datetime]:
+        """The instants that may still move (UTC), of the obligation and of what its case asks."""
+        of_case = [self.case.deadlines[name] for name in self.case.provisional or ()] if self.case else []
+        return frozenset([*of_case, *(self.deadlines[name] for name in self.provisional)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ supervision.
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from schemas import dispatch, escalation
 from schemas import incident as entries
@@ -74,20 +74,22 @@ def _reminded(state: Incident, told: entries.Reminded) -> Said:
 
 def _reminded_by_hand(state: Incident, told: entries.RemindedByHand) -> Said:
     due_at = _next_due_at(state, told)
-    if told.department:
+    unit = told.department or told.case or state.street
+    department = unit if unit in state.obligations else None
+    if department:
         fact = dispatch.Reminded(
-            round=state.obligations[told.department].round,
+            round=state.cases[department].turn if told.case else state.obligations[department].round,
             deadline="by-hand",
             due_at=due_at,
             note=told.note,
             copies=told.copies,
         )
-        yield DISPATCHES.named(told.department), fact
+        yield DISPATCHES.named(department), fact
     for each in told.copies:
         copied = escalation.Copied(
             street=state.street,
-            unit=told.department or state.street,
-            department=told.department,
+            unit=unit,
+            department=department,
             due_at=due_at,
             copy_to=each,
             note=told.note,
@@ -103,9 +105,13 @@ def _listed(_state: Incident | None, told: entries.BreachesListed) -> Said:
 
 def _next_due_at(state: Incident, told: entries.RemindedByHand) -> datetime:
     """Return the next deadline of whoever is reminded; where none runs, when they got the matter."""
+    case = state.cases.get(told.department or told.case or state.street)
+    clocks = [*case.clocks.values()] if case and case.status == "asked" else []
     owed = state.obligations[told.department] if told.department else state
+    if not told.case:
+        clocks += owed.clocks.values()
     got = owed.dispatched_at if isinstance(owed, Obligation) else owed.reported_at
-    first = min((each.due_at for each in owed.clocks.values()), default=got)
+    first = min((each.due_at for each in clocks), default=got)
     if first is None:
         raise TypeError("an incident without a report reminds nobody")
     return first
@@ -133,6 +139,16 @@ def _changed(state: Incident, told: Any) -> Said:
     yield from _stands(state, told, "parked" if parked else _STATUS[type(told)])
 
 
+def _arrived(state: Incident, told: entries.Arrived) -> Said:
+    yield from _stands(state, told, "acknowledged", done="arrive")
+
+
+def _progressed(state: Incident, told: entries.Progressed) -> Said:
+    """Say that an interim step is done; how the work goes otherwise is the department's own word."""
+    if told.step:
+        yield from _stands(state, told, "acknowledged", done=told.step)
+
+
 def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
     if told.department:
         yield from _stands(state, told, state.obligations[told.department].status)
@@ -145,9 +161,33 @@ def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
             reason=told.reason,
         )
         yield DISPATCHES.named(told.case), fact
+    if told.post:
+        yield ESCALATIONS.name, _asked_again(state, told, told.post)
 
 
-def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
+def _asked_again(state: Incident, told: entries.Recomputed, post: str) -> escalation.Asked:
+    """Return what the district is asked, by when it is certain to be due; why it was asked, it has been told."""
+    fields: dict[str, Any] = {"unit": state.naming, "request": "lead", "deadline": "lead"}
+    if told.case:
+        department = told.case if told.case in state.obligations else None
+        fields = {"unit": state.cases[told.case].judge, "request": "judge", "deadline": "judge"}
+        fields["department"] = department
+    elif told.department and (asked := state.obligations[told.department].request):
+        fields = {"unit": asked.unit, "request": asked.request, "deadline": "approve"}
+        fields |= {"department": told.department, "until": asked.until}
+    return escalation.Asked(
+        street=state.street,
+        reason=told.reason,
+        due_at=told.deadlines[fields["deadline"]],
+        post=post,
+        holder=told.holder,
+        holder_unit=told.holder_unit,
+        summary=summary(state),
+        **fields,
+    )
+
+
+def _stands(state: Incident, told: Any, status: dispatch.Status, done: str | None = None) -> Said:
     owed = state.obligations[told.department]
     clocks = owed.clocks if (owed.status, owed.round) == (status, told.round) else {}
     fact = dispatch.Changed(
@@ -155,6 +195,7 @@ def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
         round=told.round,
         deadlines={name: clock.due_at for name, clock in clocks.items()},
         provisional=tuple([name for name, clock in clocks.items() if clock.provisional]) or None,
+        done=done,
         reason=vars(told).get("reason", ""),
     )
     yield DISPATCHES.named(told.department), fact
@@ -179,6 +220,7 @@ def _supervised(state: Incident, told: Any) -> Said:
         turn=told.turn,
         # The judgement is owed by supervision.
         deadlines={} if isinstance(told, entries.Explained) else fields.get("deadlines", {}),
+        provisional=("explain",) if may_move(told, "explain") else None,
         reason=fields.get("reason") or fields.get("note", ""),
     )
     yield DISPATCHES.named(told.unit), fact
@@ -193,6 +235,7 @@ def _asked_to_judge(state: Incident, told: entries.Explained) -> Said:
         reason=told.explanation,
         deadline="judge",
         due_at=told.deadlines["judge"],
+        provisional=may_move(told, "judge"),
         post=told.post,
         holder=told.holder,
         holder_unit=told.holder_unit,
@@ -232,6 +275,7 @@ def _asked(state: Incident, told: entries.Requested) -> Said:
             reason=told.reason,
             deadline="approve",
             due_at=told.deadlines["approve"],
+            provisional=may_move(told, "approve"),
             post=told.approver.post,
             holder=told.holder,
             holder_unit=told.holder_unit,
@@ -247,12 +291,18 @@ def _asked_for_a_lead(state: Incident, told: entries.LeadSought) -> Said:
         request="lead",
         deadline="lead",
         due_at=told.deadlines["lead"],
+        provisional=may_move(told, "lead"),
         post=told.post,
         holder=told.holder,
         holder_unit=told.holder_unit,
         summary=summary(state),
     )
     yield ESCALATIONS.name, fact
+
+
+def may_move(told: Entry, name: str) -> Literal[True] | None:
+    """Tell whether a deadline that an entry sets is provisional, as messages that have just one say it."""
+    return True if told.provisional and name in told.provisional else None
 
 
 def summary(state: Incident) -> str:
@@ -277,6 +327,8 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         entries.Dispatched: (_issued,),
         entries.LeadSought: (_asked_for_a_lead,),
         entries.LeadNamed: (_lead_named,),
+        entries.Arrived: (_arrived,),
+        entries.Progressed: (_progressed,),
         entries.Requested: (_changed, _asked),
         entries.Reminded: (_reminded,),
         entries.Escalated: (_raised,),

@@ -58,7 +58,7 @@ def _reply(story: Story, state: Incident, fact: decision.Replied) -> Verdict:
     if state.status not in AT_WORK:
         return Refusal(f"the incident is {state.status}: no reply is waited for any more")
     # Whoever replies after the time-out is heard still; who was never asked, or has replied, raises another report.
-    if fact.report != state.asked:
+    if fact.report not in state.asked:
         return Refusal(f"the reporter of {fact.report} was asked nothing that is still without a reply")
     story.tell(entries.Replied, report=fact.report, reply=fact.reply)
     return None

@@ -130,6 +130,8 @@ def check(keys: Mapping[str, Place], configuration: "Configuration") -> None:
     calendar = replace(configuration.calendar, holidays=frozenset(), working_weekends=frozenset())
     later: Later = lru_cache(maxsize=None)(partial(always_later, calendar))
     _warn_of_policy(keys["street-policy"], configuration, later)
+    if "whistles" in keys:
+        _warn_of_whistles(keys["whistles"], configuration, later)
     for rule in rules:
         deadlines = rule.keys.get("deadlines")
         if deadlines is not None:
@@ -183,6 +185,17 @@ def _warn_of_policy(place: Place, configuration: "Configuration", later: Later) 
                 f"{name} in {duration} is always later than the whole incident's overall, {overall}",
                 f"write a shorter {name}, or a longer overall",
             )
+
+
+def _warn_of_whistles(place: Place, configuration: "Configuration", later: Later) -> None:
+    """What a kind of whistle asks of every department ends before the whole incident's time does."""
+    for kind, whistle in configuration.whistles.items():
+        for name, duration in whistle.deadlines.items():
+            if later(duration, whistle.overall):
+                place.at(kind, None).at(name, None).warn(
+                    f"{name} in {duration} is always later than the whole incident's overall, {whistle.overall}",
+                    f"write a shorter {name}, or a longer overall",
+                )
 
 
 def _warn_of_deadlines(place: Place, rule: Rule, overall: Duration, later: Later) -> None:

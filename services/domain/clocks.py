@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas import incident as entries
@@ -29,6 +29,8 @@ BY_ITSELF = frozenset({"close", "review", "reply"})
 """Clocks that end a wait by themselves instead of climbing a ladder."""
 UNTAKEN = frozenset({"decide", "acknowledge", "lead"})
 """Clocks of what nobody has taken on: whose it is isn't decided, or whoever it is hasn't acknowledged it."""
+UNSEEN: Final = "unseen "
+"""How the name begins of what only remains to be judged, whatever a rule calls its steps: a code has no blank in it."""
 OF_THE_STREET = frozenset({"decide", "confirm", "approve"})
 """Clocks on an obligation that run against whoever has to decide, not against the department."""
 
@@ -57,12 +59,17 @@ def identity(incident: UUID, due: Due) -> UUID:
 def dues(state: Incident, configuration: Configuration, until: datetime = LATEST) -> Iterator[Due]:
     """Yield the next firing of every clock that runs out by an instant, in no order; a rung may be later than that.
 
-    `wait` ends the waiting of premature facts.
+    `wait` ends the waiting of premature facts, and `unseen` judges a promise that is waited for no longer.
     """
     for owed, name, clock in running(state):
         # Most need not be worked out.
         if _not_before(state, owed, name, clock, configuration) <= until:
             yield _due(state, owed, name, clock, configuration)
+    for each in state.unseen:
+        if each.due_at <= until:
+            yield Due(
+                each.due_at, each.department or None, f"{UNSEEN}{each.deadline}", each.since, 0, each.case or None
+            )
     if state.waiting:
         yield Due(_waited_until(state), None, "wait", state.version, len(state.waiting))
 
@@ -70,6 +77,8 @@ def dues(state: Incident, configuration: Configuration, until: datetime = LATEST
 def next_due_at(state: Incident, configuration: Configuration) -> datetime | None:
     """Return the instant (UTC) at which something fires next; None only when nobody waits for anything."""
     earliest = _waited_until(state) if state.waiting else None
+    for each in state.unseen:
+        earliest = each.due_at if earliest is None else min(earliest, each.due_at)
     found = [(_not_before(state, *each, configuration), *each) for each in running(state)]
     found.sort(key=_FIRST)
     for not_before, owed, name, clock in found:
@@ -93,7 +102,7 @@ def _not_before(state: Incident, owed: Owed, name: str, clock: Clock, configurat
     if clock.fired >= ladder.early:
         return clock.due_at
     calendar = configuration.calendar_of(unit)
-    return ladders.not_before(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
+    return ladders.not_before(ladder, calendar, clock.due_at, clock.fired, _set_at(state, clock))
 
 
 def _due(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Configuration) -> Due:
@@ -124,7 +133,12 @@ def _next_at(state: Incident, owed: Owed, name: str, clock: Clock, configuration
         return clock.due_at
     unit = debtor(state, owed, name)
     ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
-    return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, state.set_at.get(clock.since))
+    return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, _set_at(state, clock))
+
+
+def _set_at(state: Incident, clock: Clock) -> datetime | None:
+    """Return when a clock was first set, where that is known."""
+    return clock.set_at or state.set_at.get(clock.since)
 
 
 def debtor(state: Incident, owed: Owed, name: str) -> str:
@@ -188,6 +202,21 @@ def _overdue(story: Story, units: Collection[str]) -> Due | None:
     return min(due, key=lambda each: (each.at, each.department or "", each.name), default=None)
 
 
+def overdue_of_others(story: Story, units: Collection[str]) -> list[tuple[Owed, str, Clock]]:
+    """Return what was due at the story's instant against all but some units, and of which nothing was said yet."""
+    state = story.now_is
+    found = [each for each in running(state) if each[2].due_at <= story.at]
+    # Nearly always that is all.
+    if not found:
+        return found
+    said = {(each.since, each.deadline) for each in state.broken}
+    return [
+        (owed, name, clock)
+        for owed, name, clock in found
+        if name not in BY_ITSELF and debtor(state, owed, name) not in units and (clock.since, name) not in said
+    ]
+
+
 def fire(story: Story, due: Due) -> None:
     """Fire one clock at the story's instant; nothing happens if it no longer runs as it did."""
     if due.name == "wait":
@@ -198,14 +227,14 @@ def fire(story: Story, due: Due) -> None:
     if clock is None or (clock.since, clock.fired) != (due.since, due.index) or due.at > story.at:
         return
     if due.name == "close" and owed is None:
-        story.tell(entries.HeldOpen if state.supervised else entries.Closed, **_by_itself(owed))
+        story.tell(entries.HeldOpen if state.supervised else entries.Closed, **by_itself(owed))
     elif due.name == "reply" and owed is None:
-        story.tell(entries.Unreplied, report=state.asked, **_by_itself(owed))
+        story.tell(entries.Unreplied, report=state.asked[-1], **by_itself(owed))
     elif due.name == "review" and isinstance(owed, Obligation):
         # From the review date itself: whoever looks late moves nothing.
         resolve = Duration.parse(owed.policy.durations["resolve"])
         deadlines = story.deadlines(owed.department, due.at, resolve=resolve)
-        story.tell_of(entries.Unparked, owed.department, deadlines=deadlines, **_by_itself(owed))
+        story.tell_of(entries.Unparked, owed.department, deadlines=deadlines, **by_itself(owed))
     else:
         _climb(story, owed, due.name, clock)
 
@@ -216,7 +245,7 @@ def _holder(state: Incident, due: Due) -> Owed:
     return state.cases.get(due.case) if due.case else None
 
 
-def _by_itself(owed: Owed) -> Mapping[str, str]:
+def by_itself(owed: Owed) -> Mapping[str, str]:
     """Return who speaks when a clock fires: nobody, though somebody's act may have been the occasion."""
     rule = owed.policy.rule if isinstance(owed, Obligation) else "street-policy"
     return {"who": "clock", "by": f"rule:{rule}"}
@@ -227,7 +256,7 @@ def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
     state, configuration = story.now_is, story.configuration
     unit = debtor(state, owed, name)
     ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
-    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, state.set_at.get(clock.since))
+    steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, _set_at(state, clock))
     *skipped, highest = (index for index, _ in steps)
     told = _reach(ladder, highest, unit, configuration.directory, story.at)
     fields = {
@@ -235,10 +264,10 @@ def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
         "due_at": clock.due_at,
         "step": told.step,
         "unit": unit,
-        **_of(owed),
+        **of(owed),
         "skipped": tuple(skipped),
         "vacant": told.vacant or None,
-        **_by_itself(owed),
+        **by_itself(owed),
     }
     if told.post is None:
         story.tell(entries.Reminded, **fields)
@@ -249,7 +278,7 @@ def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
     story.tell(kind, post=told.post, **fields)
 
 
-def _of(owed: Owed) -> Mapping[str, object]:
+def of(owed: Owed) -> Mapping[str, object]:
     """Return what an entry about a clock says of whom it belongs to."""
     if isinstance(owed, Case):
         return {"case": owed.unit, "round": owed.turn}

@@ -446,7 +446,7 @@ def _instead(place: Place, ladders: Mapping[str, Place]) -> dict[str, str]:
 
 
 def _in_order(place: Place, name: str, steps: Sequence[Step]) -> bool:
-    """Whether the steps before the deadline come first, and others follow; where not, that is noted."""
+    """Whether the steps before the deadline come first, then one at it; where not, that is noted."""
     if steps[-1].before:
         place.at(len(steps) - 1, None).error(
             f"the ladder {name!r} ends before the deadline, and nobody is told once it is broken",
@@ -460,6 +460,14 @@ def _in_order(place: Place, name: str, steps: Sequence[Step]) -> bool:
                 "write the steps from early to late",
             )
             return False
+    first = next(index for index, step in enumerate(steps) if not step.before)
+    if not steps[first].at_the_deadline:
+        place.at(first, None).error(
+            f"the ladder {name!r} has no step at the deadline itself, where a promise is broken: its first comes after"
+            f" {steps[first].offset}",
+            "write - after: 0m above it",
+        )
+        return False
     return True
 
 

@@ -14,8 +14,8 @@ from schemas import incident as entries
 from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import ACTIONS, DECISIONS, RESPONSES
-from services.domain import department_acts, street_acts, supervision_acts
-from services.domain.clocks import Due, fire, fire_until
+from services.domain import department_acts, street_acts, supervision_acts, unseen
+from services.domain.clocks import UNSEEN, Due, fire, fire_until, overdue_of_others
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, Waiting
 from services.domain.provisional import RECOUNT, recount
@@ -75,6 +75,8 @@ def decide_due(state: Incident, due: Due, at: datetime, cause: UUID, configurati
     elif due.name.startswith(RECOUNT):
         # Even where nothing follows it is written again, so that it is known by which calendars it was counted.
         story.state = replace(story.now_is)
+    elif due.name.startswith(UNSEEN):
+        unseen.judge(story, due)
     else:
         fire(story, due)
     return Decision(story.state, story.entries)
@@ -96,8 +98,18 @@ def _speakers(story: Story, said: Said) -> frozenset[str]:
 
 
 def _decide(story: Story, said: Said) -> Verdict:
-    if story.state is not None:
-        fire_until(story, _speakers(story, said))
+    if story.state is None:
+        return _acted(story, said)
+    speakers = _speakers(story, said)
+    fire_until(story, speakers)
+    overdue = overdue_of_others(story, speakers)
+    verdict = _acted(story, said)
+    unseen.note(story, overdue, said.fact)
+    unseen.hear(story, speakers, said.fact)
+    return verdict
+
+
+def _acted(story: Story, said: Said) -> Verdict:
     if said.party == "street" and said.code:
         return street_acts.decide(story, said.code, said.fact)
     if said.party == "department" and said.code:

@@ -31,13 +31,15 @@ DONE: frozenset[ObligationStatus] = frozenset({"confirmed", "withdrawn"})
 class Clock:
     """A deadline that runs: `fired` rungs of its ladder have been climbed; `since` is the version that set it.
 
-    It is `provisional` where its calendar is not confirmed for it yet.
+    It is `provisional` where its calendar is not confirmed for it yet. `set_at` is when it was first set, where it was
+    moved since by being counted again.
     """
 
     due_at: datetime
     since: int
     fired: int = 0
     provisional: Provisional | None = None
+    set_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,24 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A promise of a unit whose deadline had passed before anybody looked, when another's act ended the wait for it.
+
+    `since` is the version of the entry that had set it; the rest says what it belongs to, as `Broken` does.
+    """
+
+    unit: str
+    deadline: str
+    due_at: datetime
+    since: int
+    ended_at: datetime
+    ended_by: str
+    department: str = ""
+    case: str = ""
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """A report attached to the incident."""
 
@@ -131,9 +151,9 @@ class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
-    the last rating's; `proved` is what was last found of the report; `asked` is the report whose reporter has not
-    replied yet; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`;
-    `holds` is what the last re-inspection found.
+    the last rating's; `proved` is what was last found of the report; `asked` are the reports whose reporters have not
+    replied yet, the one that the clock `reply` is about last; `contacts` counts the tries to reach the citizen, and the
+    last that succeeded was at `reached_at`; `holds` is what the last re-inspection found.
     """
 
     id: UUID
@@ -163,7 +183,7 @@ class Incident:
     rated_at: datetime | None = None
     fault: Fault | None = None
     proved: Proved | None = None
-    asked: UUID | None = None
+    asked: tuple[UUID, ...] = ()
     contacts: int = 0
     reached_at: datetime | None = None
     holds: bool | None = None
@@ -172,6 +192,7 @@ class Incident:
     set_at: Mapping[int, datetime] = field(default_factory=dict)
     cases: Mapping[str, Case] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -445,11 +466,17 @@ def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes
 
 def _asked(state: Incident, entry: entries.Asked, _at: datetime) -> Changes:
     clocks = _clocks(state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional)
-    return {"asked": entry.report, "clocks": clocks}
+    return {"asked": (*_but(state.asked, entry.report), entry.report), "clocks": clocks}
 
 
 def _replied(state: Incident, entry: entries.Replied, at: datetime) -> Changes:
-    return {**_unreplied(state, entry, at), "asked": None}
+    # A reply that comes late leaves whoever was asked since their time.
+    awaited = state.asked[-1:] == (entry.report,)
+    return {**(_unreplied(state, entry, at) if awaited else {}), "asked": _but(state.asked, entry.report)}
+
+
+def _but(reports: tuple[UUID, ...], report: UUID) -> tuple[UUID, ...]:
+    return tuple(each for each in reports if each != report)
 
 
 def _unreplied(state: Incident, entry: entries.Replied | entries.Unreplied, _at: datetime) -> Changes:
@@ -480,18 +507,22 @@ def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
 def _recomputed(state: Incident, entry: entries.Recomputed, _at: datetime) -> Changes:
     if entry.case is not None:
         case = state.cases[entry.case]
-        return {"cases": {**state.cases, entry.case: _changed(case, clocks=_firm(case.clocks, entry))}}
+        return {"cases": {**state.cases, entry.case: _changed(case, clocks=_firm(state, case.clocks, entry))}}
     if entry.department is None:
-        return {"clocks": _firm(state.clocks, entry)}
+        return {"clocks": _firm(state, state.clocks, entry)}
     owed = state.obligations[entry.department]
-    return _with(state, _changed(owed, clocks=_firm(owed.clocks, entry)))
+    return _with(state, _changed(owed, clocks=_firm(state, owed.clocks, entry)))
 
 
-def _firm(clocks: Mapping[str, Clock], entry: entries.Recomputed) -> Mapping[str, Clock]:
-    """Set clocks that have become certain; one that stays where it was goes on as the same."""
-    moved = {name: due_at for name, due_at in entry.deadlines.items() if clocks[name].due_at != due_at}
-    same = {name: replace(clocks[name], provisional=None) for name in entry.deadlines if name not in moved}
-    return {**clocks, **same, **{name: Clock(due_at, entry.version) for name, due_at in moved.items()}}
+def _firm(state: Incident, clocks: Mapping[str, Clock], entry: entries.Recomputed) -> Mapping[str, Clock]:
+    """Set clocks that have become certain; what has fired of them has, and one that stays where it was is the same."""
+    firm = {}
+    for name, due_at in entry.deadlines.items():
+        clock = replace(clocks[name], provisional=None)
+        if clock.due_at != due_at:
+            clock = replace(clock, due_at=due_at, since=entry.version, set_at=state.set_at.get(clock.since))
+        firm[name] = clock
+    return {**clocks, **firm}
 
 
 def _case_opened(state: Incident, entry: entries.CaseOpened, at: datetime) -> Changes:
@@ -530,16 +561,59 @@ def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     holder = _holder(state, entry)
     clocks, late = _climb(holder.clocks, entry), _late(holder.late, entry, at)
-    if isinstance(holder, Obligation):
-        after = _with(state, _changed(holder, clocks=clocks, late=late))
-    elif isinstance(holder, Case):
-        after = {"cases": {**state.cases, holder.unit: _changed(holder, clocks=clocks, late=late)}}
-    else:
-        after = {"clocks": clocks, "late": late}
+    after = _lately(state, holder, clocks=clocks, late=late)
     clock = clocks.get(entry.deadline)
     if clock and clock.due_at <= at:
         after["broken"] = climbed(state.broken, entry, clock.since)
     return {**after, "escalations": escalated}
+
+
+def _passed_unseen(state: Incident, entry: entries.PassedUnseen, at: datetime) -> Changes:
+    unseen = Unseen(
+        unit=entry.unit,
+        deadline=entry.deadline,
+        due_at=entry.due_at,
+        since=entry.since,
+        ended_at=at,
+        ended_by=entry.act.split(".")[2],
+        department=entry.department or "",
+        case=entry.case or "",
+        round=entry.round,
+    )
+    return {"unseen": (*state.unseen, unseen)}
+
+
+def _seen_afterwards(state: Incident, entry: entries.SeenAfterwards, at: datetime) -> Changes:
+    """What was not kept is late and broken as if somebody had looked in time."""
+    about = (entry.since, entry.deadline)
+    found = next(each for each in state.unseen if (each.since, each.deadline) == about)
+    changes: Changes = {"unseen": tuple(each for each in state.unseen if each is not found)}
+    if entry.kept:
+        return changes
+    broken = Broken(
+        unit=found.unit,
+        deadline=found.deadline,
+        due_at=found.due_at,
+        since=found.since,
+        step=0,
+        department=found.department,
+        case=found.case,
+        round=found.round,
+        ended_at=found.ended_at,
+        ended_by=found.ended_by,
+    )
+    holder = _holder(state, entry)
+    late = _late(holder.late, entry, at)
+    return {**changes, **_lately(state, holder, late=late), "broken": (*state.broken, broken)}
+
+
+def _lately(state: Incident, holder: Incident | Obligation | Case, **changes: Any) -> Changes:
+    """Change whatever a clock belongs to."""
+    if isinstance(holder, Obligation):
+        return _with(state, _changed(holder, **changes))
+    if isinstance(holder, Case):
+        return {"cases": {**state.cases, holder.unit: _changed(holder, **changes)}}
+    return changes
 
 
 def _holder(state: Incident, of: Any) -> Incident | Obligation | Case:
@@ -614,6 +688,8 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.HeldOpen: _held_open,
         entries.Reminded: _fired,
         entries.Escalated: _fired,
+        entries.PassedUnseen: _passed_unseen,
+        entries.SeenAfterwards: _seen_afterwards,
         entries.Recomputed: _recomputed,
     }
 )

@@ -22,10 +22,17 @@ class Step:
     post: str | None
     before: bool = False
 
+    @property
+    def at_the_deadline(self) -> bool:
+        """Whether it comes at the very instant, whether or not an office is open then."""
+        return not (self.before or self.offset.value or self.offset.working)
+
 
 @dataclass(frozen=True)
 class Ladder:
     """The steps in the order of climbing, those before the promise is due first; the last is the top, which repeats.
+
+    The first of the others comes at the deadline itself: there a promise is broken, and there it is said.
 
     `instead` names another ladder for the sides that must not climb this one, such as a street's sections.
     """
@@ -36,11 +43,13 @@ class Ladder:
     instead: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        """Refuse with a `ValueError` a ladder that would fall silent."""
+        """Refuse with a `ValueError` a ladder that would fall silent, or say late that a promise is broken."""
         if not self.steps:
             raise ValueError(f"ladder {self.name!r} has no steps: give it at least one")
         if self.steps[-1].before:
             raise ValueError(f"ladder {self.name!r} ends before the deadline: give it a step after it")
+        if not next(step for step in self.steps if not step.before).at_the_deadline:
+            raise ValueError(f"ladder {self.name!r} has no step at the deadline itself: give it one after 0m")
         if not self.repeat.value:
             raise ValueError(f"ladder {self.name!r} repeats after no time at all: write repeat: 1wd or the like")
 

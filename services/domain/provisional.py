@@ -3,7 +3,7 @@
 Source: states.md, beside this file (clocks 1 and 7).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -77,6 +77,7 @@ def recount(story: Story) -> None:
             reason="; ".join(dict.fromkeys(_reason(calendar) for _, calendar in counted.values())),
             who="clock",
             by="rule:calendar",
+            **_asked_of_the_district(story, department, case, counted),
         )
 
 
@@ -88,6 +89,23 @@ def _whose(owed: Owed) -> _Whose:
     if isinstance(owed, Case):
         return None, owed.unit, owed.turn
     return (owed.department, None, owed.round) if owed else (None, None, 0)
+
+
+def _asked_of_the_district(
+    story: Story, department: str | None, case: str | None, names: Collection[str]
+) -> Mapping[str, str]:
+    """Return the post that is told where one of these deadlines is the district's, with who holds it; else nothing."""
+    state, post = story.now_is, story.configuration.approvals.top.post
+    if department:
+        request = state.obligations[department].request
+        if "approve" not in names or request is None or request.approver.party != "supervision":
+            return {}
+        unit, post = request.unit, request.approver.post
+    elif case:
+        unit = state.cases[case].judge if "judge" in names else ""
+    else:
+        unit = state.naming if "lead" in names else ""
+    return {"post": post, **story.holding(unit, post)} if unit else {}
 
 
 def _reason(calendar: Calendar) -> str:

@@ -8,7 +8,7 @@ Source: Alertmanager's `dispatch/route.go`; `always` and the order of department
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from services.domain.approvals import Approval
 from services.domain.matchers import Matcher, parse_matchers
@@ -18,6 +18,9 @@ __all__ = ["Assignment", "Matcher", "Plan", "Policy", "Route", "match", "parse_m
 
 Role = Literal["lead", "support"]
 Deadlines = Mapping[str, Duration]
+
+_WITH_ACTS: Final = frozenset({"acknowledge", "arrive", "resolve"})
+"""Deadlines of a rule that are kept by an act of their own; any other is an interim step, of its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,12 @@ def plan(tree: Route, labels: Mapping[str, str]) -> Plan:
 def policy_for(tree: Route, labels: Mapping[str, str], department: str) -> Policy:
     """The policy under which a department owes: that of the rule that named it, or else of the first that matched.
 
-    So a department that an officer called, and the tree did not, has a policy too.
+    So a department that an officer called, and the tree did not, has a policy too; but interim steps are for those whom
+    their rule names, if it names anybody.
     """
     matched = match(tree, labels) or (tree,)
     node = next((each for each in matched if department in each.departments), matched[0])
-    return Policy(node.name, node.deadlines, node.ladder, node.allow)
+    deadlines = node.deadlines
+    if node.departments and department not in node.departments:
+        deadlines = {name: duration for name, duration in deadlines.items() if name in _WITH_ACTS}
+    return Policy(node.name, deadlines, node.ladder, node.allow)

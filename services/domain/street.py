@@ -14,7 +14,9 @@ from schemas.decision import CallKind
 from schemas.event import Fact
 from schemas.inspection import Recorded
 from schemas.topics import ANSWERS, DECISIONS
+from services.domain.announce import may_move
 from services.domain.clocks import debtor
+from services.domain.community import told_to_officers
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.domain.story import labels_of
@@ -97,11 +99,10 @@ def _walked(key: UUID, community: str, street: str, walked: Recorded) -> Iterato
 
 def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
     """Yield what the street says about an entry of the history, given the state after it."""
+    owed = told_to_officers(after, entry)
+    if owed:
+        yield ANSWERS.named(after.community), after.id, owed
     match entry:
-        case entries.CaseOpened() | entries.CaseRejected() if entry.unit == after.community:
-            due_at = entry.deadlines["explain"]
-            asked = answer.ExplanationAsked(turn=entry.turn, reason=entry.reason, due_at=due_at)
-            yield ANSWERS.named(after.community), after.id, asked
         case entries.Answered():
             yield from _give(after, "settled", entry.answer)
         case entries.Refused():
@@ -110,6 +111,8 @@ def hear_history(after: Incident, entry: entries.Entry) -> Iterator[Said]:
             yield from _give(after, "interim", entry.answer)
         case entries.Asked():
             yield _asked(after, entry)
+        case entries.Recomputed() if entry.department is None and "reply" in entry.deadlines:
+            yield _recomputed(after, entry)
         case entries.Reinspected() if after.attached_to:
             fields = entry.model_dump(include={"community", "inspection", "report", "holds", "note"})
             yield DECISIONS.named(after.street), after.attached_to, decision.Reinspected(by=entry.by, **fields)
@@ -137,11 +140,24 @@ def _given(reported: UUID, community: str, state: Incident, outcome: str, text: 
 
 
 def _asked(state: Incident, entry: entries.Asked) -> Said:
-    community = next(each for reported, each in _everyone(state) if reported == entry.report)
     fact = answer.Asked(
-        report=entry.report, incident=state.id, question=entry.question, reply_by=entry.deadlines["reply"]
+        report=entry.report,
+        incident=state.id,
+        question=entry.question,
+        reply_by=entry.deadlines["reply"],
+        provisional=may_move(entry, "reply"),
     )
-    return ANSWERS.named(community), entry.report, fact
+    return _to_reporter(state, entry.report, fact)
+
+
+def _recomputed(state: Incident, entry: entries.Recomputed) -> Said:
+    fact = answer.Recomputed(deadline="reply", due_at=entry.deadlines["reply"], reason=entry.reason)
+    return _to_reporter(state, state.asked[-1], fact)
+
+
+def _to_reporter(state: Incident, report: UUID, fact: Fact) -> Said:
+    community = next(each for reported, each in _everyone(state) if reported == report)
+    return ANSWERS.named(community), report, fact
 
 
 def owes(state: Incident) -> tuple[str, datetime] | None:

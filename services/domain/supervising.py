@@ -20,13 +20,17 @@ ACTS = (action.CaseOpened, action.CaseAccepted, action.CaseRejected)
 
 
 def remind(story: Story, fact: action.Reminded) -> Verdict:
-    """Remind a department that owes, or the street, and give copies to whoever holds the posts named."""
+    """Remind a department that owes, the street, or whom a case asks; copies go to whoever holds the posts named.
+
+    A case goes on whatever becomes of the incident, and so do reminders of it.
+    """
     state = story.now_is
-    owed = state.obligations.get(fact.department) if fact.department else None
-    if fact.department and (owed is None or not owed.open):
-        return Refusal(f"{fact.department} owes nothing here")
-    directory = story.configuration.directory
     reminded = fact.department or state.street
+    owed, case = state.obligations.get(reminded), state.cases.get(reminded)
+    owes = not state.ended and (fact.department is None or (owed is not None and owed.open))
+    if not owes and (case is None or case.status != "asked"):
+        return Refusal(f"the incident is {state.status}" if state.ended else f"{reminded} owes nothing here")
+    directory = story.configuration.directory
     named = [
         (each, READS_COPIES) if each in directory.units else (reminded, each) for each in dict.fromkeys(fact.copies)
     ]
@@ -34,7 +38,8 @@ def remind(story: Story, fact: action.Reminded) -> Verdict:
     for each in copies:
         if each.holder is None:
             return Refusal(f"nobody holds the post {each.post} for {each.unit}: name a post, or a unit's code")
-    story.tell(entries.RemindedByHand, department=fact.department, note=fact.note, copies=copies)
+    whom = {"department": fact.department} if owes else {"case": reminded}
+    story.tell(entries.RemindedByHand, **whom, note=fact.note, copies=copies)
     return None
 
 

@@ -19,6 +19,8 @@ def decide(story: Story, fact: Any) -> Verdict:
         return Unknown()
     if isinstance(fact, supervising.ACTS):
         return supervising.decide(story, fact)
+    if isinstance(fact, action.Reminded):
+        return supervising.remind(story, fact)
     if state.ended:
         return Refusal(f"the incident is {state.status}")
     return _ACTS[type(fact)](story, state, fact)
@@ -32,13 +34,8 @@ def _deny(story: Story, _state: Incident, fact: action.Denied) -> Verdict:
     return deny(story, "supervision", fact)
 
 
-def _remind(story: Story, _state: Incident, fact: action.Reminded) -> Verdict:
-    return supervising.remind(story, fact)
-
-
 _ACTS: Mapping[type, Callable[[Story, Incident, Any], Verdict]] = MappingProxyType(
     {
-        action.Reminded: _remind,
         action.LeadNamed: name_lead,
         action.Granted: _grant,
         action.Denied: _deny,

@@ -44,6 +44,8 @@ DEADLINES: Final[Mapping[str, Both]] = MappingProxyType(
         "answer": ("答复", "answer"),
         "acknowledge": ("签收", "acknowledge"),
         "arrive": ("到场", "arrive"),
+        "stop-work": ("责令停工", "stop work"),
+        "penalty": ("处罚决定", "penalty"),
         "resolve": ("办结", "resolve"),
         "confirm": ("确认", "confirm"),
         "approve": ("审批", "approve"),
@@ -159,6 +161,8 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "closed": ("结案", "closed"),
         "reminded": ("催办", "reminded"),
         "escalated": ("升级", "escalated"),
+        "passed_unseen": ("期限已过，他方先行处理", "passed unseen"),
+        "seen_afterwards": ("事后核定", "seen afterwards"),
         "recomputed": ("时限重新核定", "recomputed"),
         "reminded_by_hand": ("人工催办", "reminded by hand"),
         "case_opened": ("督办", "case opened"),
@@ -342,6 +346,11 @@ def _acknowledged(data: Data, names: Names) -> list[str]:
     return [_department(data, names), _owners(data["owner"], names)]
 
 
+def _progressed(data: Data, names: Names) -> list[str]:
+    step = f"完成 done: {both(DEADLINES, data['step'])}" if data.get("step") else ""
+    return [_department(data, names), _round(data), step]
+
+
 def _requested(data: Data, names: Names) -> list[str]:
     until = f"→ {_instant(data['until'], names)}" if data.get("until") else ""
     return [_department(data, names), both(_REQUESTS, data["request"]), until]
@@ -396,7 +405,8 @@ def _reinspected(data: Data, names: Names) -> list[str]:
 
 def _reminded_by_hand(data: Data, names: Names) -> list[str]:
     copies = [_copied(each, names) for each in data.get("copies") or ()]
-    return [_department(data, names), f"抄送 copy {'、'.join(copies)}" if copies else ""]
+    of_case = f"{names.unit(data['case'])} 督办 case" if data.get("case") else ""
+    return [_department(data, names), of_case, f"抄送 copy {'、'.join(copies)}" if copies else ""]
 
 
 def _copied(data: Data, names: Names) -> str:
@@ -413,6 +423,7 @@ _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyTyp
         "called": _called,
         "dispatched": _dispatched,
         "acknowledged": _acknowledged,
+        "progressed": _progressed,
         "requested": _requested,
         "granted": _requested,
         "denied": _requested,

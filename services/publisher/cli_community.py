@@ -163,12 +163,12 @@ def answers(
     watch: Annotated[bool, typer.Option("--watch", help="Go on with each answer as it comes, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One event a line.")] = False,
 ) -> None:
-    """Print the answers (回音) that the community's reporters are given, from the first."""
+    """Print the answers (回音) for the community's reporters, and what the community owes itself, from the first."""
     from services.publisher.desk import show_answers
     from services.runtime.settings import Settings
     from services.runtime.terminal import run
 
-    run(show_answers(Settings.load(), community, watch=watch, as_json=as_json))
+    run(show_answers(Settings.load(), community, watch=watch, as_json=as_json), watching=watch)
 
 
 def _say(community: str, report: str, kind: type[Act], fields: Mapping[str, object]) -> None:

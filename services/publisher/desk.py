@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from uuid import UUID
 
 import typer
@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
-from schemas.answer import Asked, ExplanationAsked, Given
+from schemas.answer import Asked, ConfirmationAsked, ExplanationAsked, Given, Recomputed, Reminded
 from schemas.event import Event, InvalidEventError, dump, explain, parse
 from schemas.inspection import Recorded
 from schemas.report import Confirmed, Contacted, Explained, Rated, Replied, SentBack, Verified
@@ -174,18 +174,40 @@ def _read(record: ConsumerRecord) -> Event | None:
 
 
 def _line(event: Event, zone: tzinfo) -> str:
-    if isinstance(event.data, ExplanationAsked):
-        until = local(event.data.due_at, zone)
-        return f"{local(event.time, zone)}  explain  {event.subject}  by {until}: {_one_line(event.data.reason)}"
     told = event.data
-    if isinstance(told, Given):
-        what, text = str(told.outcome), told.answer
-    elif isinstance(told, Asked):
-        what, text = "asked", f"{told.question} (→ {local(told.reply_by, zone)})"
-    else:
-        raise TypeError(f"{told.type} does not belong on this topic")
-    attached = "" if told.incident == told.report else f"  (with {told.incident})"
-    return f"{local(event.time, zone)}  {what:7}  {told.report}{attached}  {_one_line(text)}"
+    attached = ""
+    match told:
+        case Given():
+            what, text = str(told.outcome), told.answer
+            attached = _attached(told)
+        case Asked():
+            what, text = "asked", f"{told.question} (→ {_until(told.reply_by, zone, told.provisional)})"
+            attached = _attached(told)
+        case ExplanationAsked():
+            what, text = "explain", f"by {_until(told.due_at, zone, told.provisional)}: {told.reason}"
+        case ConfirmationAsked():
+            what, text = "confirm", f"by {_until(told.due_at, zone, told.provisional)}: {told.department}"
+        case Recomputed():
+            named = " ".join(filter(None, (told.deadline, told.department)))
+            what, text = "moved", f"by {local(told.due_at, zone)}: {named} ({told.reason})"
+        case Reminded():
+            what, text = "remind", f"by {local(told.due_at, zone)}: {_reminded(told)}"
+        case _:
+            raise TypeError(f"{told.type} does not belong on this topic")
+    return f"{local(event.time, zone)}  {what:7}  {event.subject}{attached}  {_one_line(text)}"
+
+
+def _until(at: datetime, zone: tzinfo, provisional: bool | None) -> str:  # noqa: FBT001 - as it is said
+    return local(at, zone) + " 暂定 provisional" * bool(provisional)
+
+
+def _attached(told: Given | Asked) -> str:
+    return "" if told.incident == told.report else f"  (with {told.incident})"
+
+
+def _reminded(told: Reminded) -> str:
+    to = f"→ {told.holder or 'nobody'} ({told.post})" if told.post else ""
+    return " ".join(filter(None, (told.deadline, told.department, to, told.note)))
 
 
 def _one_line(text: str) -> str:

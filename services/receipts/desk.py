@@ -9,7 +9,7 @@ import typer
 from services.configured import load_or_stop
 from services.domain.receipts import read_receipt
 from services.receipts import store
-from services.receipts.page import NO_RECEIPT, OUTCOMES
+from services.receipts.page import NO_RECEIPT, OUTCOMES, until
 from services.receipts.page import as_json as written
 from services.runtime.database import connect
 from services.runtime.secret import NoKeyError, receipt_key
@@ -37,5 +37,6 @@ async def show(settings: Settings, receipt: str, *, as_json: bool) -> None:
         typer.echo("还没有答复 there is no answer yet")
     for each in told:
         chinese, english = OUTCOMES[each.outcome]
-        until = f" (→ {local(each.reply_by, zone)})" if each.reply_by else ""
-        typer.echo(f"{local(each.at, zone)}  {chinese} {english}{until}\n{plain(each.text)}")
+        reply_by = f" (→ {until(each, zone)})" if each.reply_by else ""
+        words = f"\n{plain(each.text)}" if each.text else ""
+        typer.echo(f"{local(each.at, zone)}  {chinese} {english}{reply_by}{words}")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.answer import Asked, Given
+from schemas.answer import Asked, Given, Recomputed
 from services.receipts import store
 from services.receipts.store import Told
 from services.runtime.batch import Message
@@ -40,8 +40,10 @@ class ReceiptsDesk:
         match event.data:
             case Given(outcome=outcome, answer=text):
                 told = Told(event.id, community, happening.key, event.time, outcome, text, None)
-            case Asked(question=text, reply_by=reply_by):
-                told = Told(event.id, community, happening.key, event.time, "asked", text, reply_by)
+            case Asked(question=text, reply_by=reply_by, provisional=provisional):
+                told = Told(event.id, community, happening.key, event.time, "asked", text, reply_by, provisional)
+            case Recomputed(deadline="reply", due_at=reply_by):
+                told = Told(event.id, community, happening.key, event.time, "recomputed", "", reply_by)
             case _:
                 # Whatever else a community is told is for its officers, and a reporter never reads it.
                 return state, []

@@ -37,6 +37,7 @@ OUTCOMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "settled": ("办理答复", "the answer"),
         "refused": ("不予受理", "not taken on"),
         "asked": ("请补充情况", "a question to you"),
+        "recomputed": ("补充期限已确定", "your time to reply is certain now"),
     }
 )
 FINAL = frozenset({"settled", "refused"})
@@ -86,7 +87,9 @@ article .told { white-space: pre-line; overflow-wrap: anywhere; }
 {% for each in told or () %}
 <article>
 <h2>{{ each.zh }} <small><span lang="en">{{ each.en }}</span> · <time>{{ each.at }}</time></small></h2>
+{% if each.text %}
 <p class="told">{{ each.text }}</p>
+{% endif %}
 {% if each.reply_by %}
 <p><small>请在 <time>{{ each.reply_by }}</time> 前告诉社区
 <span lang="en">tell your community before then</span></small></p>
@@ -166,6 +169,7 @@ def as_json(told: Sequence[Told]) -> list[dict[str, Any]]:
     return [
         {"at": isoformat(each.at), "outcome": each.outcome, "text": each.text}
         | ({"reply_by": isoformat(each.reply_by)} if each.reply_by else {})
+        | ({"provisional": True} if each.provisional else {})
         for each in told
     ]
 
@@ -182,5 +186,10 @@ def _shown(each: Told, zone: tzinfo, *, asks: bool) -> dict[str, Any]:
         "en": english,
         "at": local(each.at, zone),
         "text": each.text,
-        "reply_by": local(each.reply_by, zone) if asks else "",
+        "reply_by": until(each, zone) if asks else "",
     }
+
+
+def until(each: Told, zone: tzinfo) -> str:
+    """Return until when the reporter may reply, in a zone; empty where nothing is asked."""
+    return local(each.reply_by, zone) + "（暂定 provisional）" * bool(each.provisional) if each.reply_by else ""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid, select
+from sqlalchemy import Boolean, Column, DateTime, Index, MetaData, Table, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,13 +25,17 @@ told = Table(
     Column("outcome", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("reply_by", DateTime(timezone=True)),
+    Column("provisional", Boolean),
 )
 Index("told_report", told.c.report, told.c.community)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a reporter was told: `outcome` is an answer's, or `asked`, which may be replied to until `reply_by`."""
+    """What a reporter was told: `outcome` is an answer's, or `asked`, which may be replied to until `reply_by`.
+
+    Where that is `provisional` it may still move; once it is certain, the reporter is told so, as `recomputed`.
+    """
 
     id: UUID
     community: str
@@ -40,6 +44,7 @@ class Told:
     outcome: str
     text: str
     reply_by: datetime | None
+    provisional: bool | None = None
 
 
 async def save(connection: AsyncConnection, page: Sequence[Told]) -> None:

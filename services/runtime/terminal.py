@@ -31,8 +31,11 @@ def unconfigured(error: Exception) -> str:
     return f"{error}{cure if isinstance(error.__cause__, OSError) else ''}"
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; what its user can do something about ends it with one sentence."""
+def run(work: Coroutine[Any, Any, T], *, watching: bool = False) -> T:
+    """Run a command's work; what its user can do something about ends it with one sentence.
+
+    Ctrl-C is how watching ends, with status 0; it cuts anything else off.
+    """
     # Here, so that a command without database and broker needn't wait for their clients.
     from sqlalchemy.exc import ProgrammingError  # noqa: PLC0415
 
@@ -46,7 +49,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except NotSaidError as error:
         stop(str(error))
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(0 if watching else INTERRUPTED) from None
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         raise typer.Exit(0) from None

@@ -16,7 +16,9 @@ from rich.table import Table
 
 from schemas.decision import Decision, RepeatAttached
 from schemas.event import explain, isoformat
+from schemas.report import Raised
 from services.configured import load_or_stop
+from services.domain.categories import judge_category
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.runtime.clock import open_clock
@@ -36,7 +38,7 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
     now = (await open_clock(engine)).now()
     await engine.dispose()
     if as_json:
-        typer.echo(json.dumps([_row(*each) for each in owed], ensure_ascii=False))
+        typer.echo(json.dumps([_row(configuration, *each) for each in owed], ensure_ascii=False))
         return
     zone = configuration.calendar.zone
     table = Table(title=f"{street}: {len(owed)} to do (待办)", title_justify="left")
@@ -49,7 +51,7 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
             what,
             late + local(by, zone),
             report.kind if report else "",
-            report.category if report else "",
+            _category(configuration, report) if report else "",
             state.community,
             str(state.id),
             escape(plain(report.description[:60])) if report else "",
@@ -57,7 +59,12 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
     Console(width=width()).print(table)
 
 
-def _row(what: str, by: datetime, state: Incident) -> dict[str, object]:
+def _category(configuration: Configuration, report: Raised) -> str:
+    problem = judge_category(configuration.routes, report.category)
+    return f"{report.category} [yellow]({escape(problem)})[/]" if problem else report.category
+
+
+def _row(configuration: Configuration, what: str, by: datetime, state: Incident) -> dict[str, object]:
     report = state.report
     return {
         "incident": str(state.id),
@@ -67,6 +74,7 @@ def _row(what: str, by: datetime, state: Incident) -> dict[str, object]:
         "community": state.community,
         "kind": report.kind if report else None,
         "category": report.category if report else None,
+        "category_problem": judge_category(configuration.routes, report.category) if report else None,
         "description": report.description if report else None,
     }
 

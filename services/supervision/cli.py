@@ -49,7 +49,10 @@ def list_(
 def remind(
     incident: Which,
     *,
-    department: Annotated[str | None, typer.Option("--department", help="Whom; the street, if left out.")] = None,
+    department: Annotated[
+        str | None,
+        typer.Option("--department", help="Whom, also any unit that a case asks; the street, if left out."),
+    ] = None,
     note: Annotated[str, typer.Option("--note")] = "",
     copy: Annotated[
         list[str] | None,

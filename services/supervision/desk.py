@@ -42,7 +42,7 @@ async def show(settings: Settings, incident: str | None, limit: int, *, as_json:
             escape("\n".join([each.holder or f"nobody holds {each.post}", *(f"{post}: vacant" for post in passed)])),
             each.unit,
             each.deadline,
-            local(each.due_at, zone),
+            local(each.due_at, zone) + " 暂定 provisional" * bool(each.provisional),
             str(each.incident),
             escape(plain(" · ".join(filter(None, (each.note, each.summary[:60]))))),
         )

@@ -67,6 +67,7 @@ class SupervisionDesk:
             holder=fact.holder,
             summary=fact.summary,
             vacant=list(fact.vacant) if isinstance(fact, Raised) and fact.vacant else None,
+            provisional=fact.provisional if isinstance(fact, Asked) else None,
         )
         return (*(state or ()), told), []
 

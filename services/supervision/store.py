@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, Uuid, cast, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +35,7 @@ telling = Table(
     Column("vacant", ARRAY(Text)),
     # What a copy of a reminder says; an escalation has none.
     Column("note", Text),
+    Column("provisional", Boolean),
 )
 Index("telling_at", telling.c.told_at)
 
@@ -48,7 +49,8 @@ class Telling:
     `step` is the rung of the ladder, or `ASKED` where a decision is asked for and no promise is broken. `vacant` are
     the posts that were to be told first, and that nobody held, from the lowest up; None where none was.
 
-    A copy of a reminder by hand has the deadline `by-hand` and its `note`.
+    A copy of a reminder by hand has the deadline `by-hand` and its `note`. What is asked for by a `due_at` that is
+    `provisional` is asked for again once that is certain.
     """
 
     id: UUID
@@ -66,6 +68,7 @@ class Telling:
     summary: str
     vacant: list[str] | None = None
     note: str | None = None
+    provisional: bool | None = None
 
 
 async def save(connection: AsyncConnection, tellings: Sequence[Telling]) -> None:

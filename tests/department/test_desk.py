@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -110,6 +110,31 @@ async def test_an_inbox_holds_what_was_told_last(engine: AsyncEngine) -> None:
     assert await inbox(dispatch.Changed(status="confirmed", round=1, deadlines={})) == []
 
 
+async def test_a_deadline_that_was_kept_is_no_longer_due(engine: AsyncEngine) -> None:
+    """Once the department is on the spot, or a step is done, the inbox shows what is left to do, and what was done."""
+
+    async def inbox(*facts: Fact) -> store.Item:
+        causes = [heard("water", fact) for fact in facts]
+        await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), causes)
+        async with engine.connect() as connection:
+            (item,) = await store.inbox(connection, "water")
+        return item
+
+    later = AT + timedelta(days=1)
+    deadlines = {"arrive": AT, "survey": AT, "resolve": later}
+    item = await inbox(issued(), dispatch.Changed(status="acknowledged", round=1, deadlines=deadlines))
+    assert (item.due_at, item.done) == (AT, ())
+    left = {"survey": AT, "resolve": later}
+    item = await inbox(dispatch.Changed(status="acknowledged", round=1, deadlines=left, done="arrive"))
+    assert (item.due_at, item.done) == (AT, ("arrive",))
+    item = await inbox(dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": later}, done="survey"))
+    assert (item.due_at, item.done) == (later, ("arrive", "survey"))
+    item = await inbox(dispatch.Changed(status="resolved", round=1, deadlines={}))
+    assert item.done == ("arrive", "survey")
+    again = dispatch.Changed(status="acknowledged", round=2, deadlines={"survey": later})
+    assert (await inbox(again)).done == (), "a new round begins with nothing done"
+
+
 async def test_an_inbox_says_which_deadlines_may_still_move(engine: AsyncEngine) -> None:
     """As the dispatch says it, until a change no longer does."""
 
@@ -123,6 +148,22 @@ async def test_an_inbox_says_which_deadlines_may_still_move(engine: AsyncEngine)
     again = dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": AT}, provisional=("resolve",))
     assert await provisional(again) == ("resolve",)
     assert await provisional(ACKNOWLEDGED) == ()
+
+
+async def test_an_inbox_names_the_deadlines_that_are_its_own(engine: AsyncEngine) -> None:
+    """Interim steps among them, each until it is done; what the street owes about the obligation is none of them."""
+
+    async def own(fact: Fact) -> tuple[dict[str, datetime], datetime | None]:
+        await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), [heard("water", fact)])
+        async with engine.connect() as connection:
+            (item,) = await store.inbox(connection, "water")
+        return dict(item.own), item.due_at
+
+    steps = {"stop-work": AT, "penalty": AT.replace(day=11), "resolve": AT.replace(day=30)}
+    assert await own(issued(deadlines=steps)) == (steps, AT)
+    left = {name: at for name, at in steps.items() if name != "stop-work"}
+    done = dispatch.Changed(status="acknowledged", round=1, deadlines=left | {"approve": AT})
+    assert await own(done) == (left, AT.replace(day=11))
 
 
 async def test_a_case_brings_what_is_done_back_into_the_inbox(engine: AsyncEngine) -> None:

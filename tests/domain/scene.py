@@ -101,7 +101,9 @@ CONFIGURATION = Configuration(
         "section": _ladder("section", "section-head", "responsible-leader", "discipline-committee"),
         "street": _ladder("street", "responsible-leader", "discipline-committee"),
         "community": _ladder("community", "discipline-member"),
-        "quick": Ladder("quick", (Step(Duration(10, "m"), "supervision-office"),), Duration(1, "h")),
+        "quick": Ladder(
+            "quick", (Step(Duration(0, "m"), None), Step(Duration(10, "m"), "supervision-office")), Duration(1, "h")
+        ),
     },
     owed_by={"district": "district", "section": "section", "street": "street", "community": "community"},
     street=StreetPolicy(

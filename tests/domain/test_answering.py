@@ -199,7 +199,7 @@ def test_a_question_reaches_the_reporter_it_is_put_to_and_the_reply_ends_the_wai
     assert "asked nothing" in reason(scene.street(REPLY))
     told = scene.later(DAY).street(decision.Replied(report=OTHER, reply="on the third"))
     assert names(told) == ["Replied"]
-    assert (scene.now.status, scene.now.asked, "reply" in scene.now.clocks) == (status, None, False)
+    assert (scene.now.status, scene.now.asked, "reply" in scene.now.clocks) == (status, (), False)
     assert "asked nothing" in reason(scene.street(decision.Replied(report=OTHER, reply="on the third")))
 
 
@@ -218,9 +218,41 @@ def test_an_unanswered_question_ends_by_itself_and_a_late_reply_is_heard_still()
     assert again.now.clocks["reply"].due_at == again.at + 5 * DAY
 
 
+def test_everybody_who_was_asked_may_reply_late_whoever_was_asked_since() -> None:
+    """A late reply takes nobody else's time, and nobody else's time-out or question takes it away."""
+    scene = called()
+    scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
+    scene.street(ASK)
+    scene.pass_(6 * DAY)
+    scene.street(decision.Asked(question="and you?", report=OTHER))
+    reply_by = scene.now.clocks["reply"]
+    first, silent = scene.copy(), scene.copy()
+    assert names(first.later(HOUR).street(REPLY))[-1] == "Replied"
+    assert (first.now.asked, first.now.clocks["reply"]) == ((OTHER,), reply_by)
+    assert "asked nothing" in reason(first.street(REPLY)), "once is enough"
+    assert names(first.street(decision.Replied(report=OTHER, reply="on the ninth")))[-1] == "Replied"
+    assert (first.now.asked, "reply" in first.now.clocks) == ((), False)
+    told = [each.report for each in silent.pass_(6 * DAY) if isinstance(each, incident.Unreplied)]
+    assert (told, silent.now.asked) == ([OTHER], (INCIDENT, OTHER))
+    assert names(silent.street(decision.Replied(report=OTHER, reply="on the ninth")))[-1] == "Replied"
+    assert names(silent.street(REPLY))[-1] == "Replied"
+
+
+def test_who_is_asked_again_is_the_one_that_is_waited_for() -> None:
+    """Whoever else has not replied yet may still, and the time-out names the one whose time it was."""
+    scene = called()
+    scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
+    for each_report in (INCIDENT, OTHER, INCIDENT):
+        scene.street(decision.Asked(question="on which floor?", report=each_report))
+        told = [each.report for each in scene.pass_(6 * DAY) if isinstance(each, incident.Unreplied)]
+        assert told == [each_report]
+    assert scene.now.asked == (OTHER, INCIDENT)
+
+
 def test_a_question_ends_at_its_time_whatever_ladder_the_street_has() -> None:
-    """Its time-out is no broken promise: it climbs nothing, and does not wait for the first rung."""
-    late = Ladder("street", (Step(Duration(3, "d"), "discipline-committee"),), Duration(1, "d"))
+    """Its time-out is no broken promise: it climbs nothing, and does not wait for a post's rung."""
+    steps = (Step(Duration(0, "d"), None), Step(Duration(3, "d"), "discipline-committee"))
+    late = Ladder("street", steps, Duration(1, "d"))
     scene = Scene(replace(CONFIGURATION, ladders={**CONFIGURATION.ladders, "street": late}))
     scene.street(opened("other"))
     scene.street(ASK)
@@ -329,7 +361,7 @@ def test_what_a_reporter_reads_has_no_place_for_a_note() -> None:
     """What is for a reporter has no field for a note, a reason or a post: nothing internal can be put there."""
     assert {answer.Given, answer.Asked} <= set(ANSWERS.facts)
     fields = {*answer.Given.model_fields, *answer.Asked.model_fields}
-    assert fields == {"report", "incident", "outcome", "answer", "question", "reply_by"}
+    assert fields == {"report", "incident", "outcome", "answer", "question", "reply_by", "provisional"}
 
 
 # --- re-inspections --------------------------------------------------------------------------------------------------

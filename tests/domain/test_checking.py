@@ -186,6 +186,14 @@ def test_whom_another_rule_calls_too_is_not_dropped(tmp_path: Path, old: str, ne
             "resolve in 20wd is always later than the whole incident's overall, 14d",
         ),
         (
+            "policy.yaml",
+            "enforcement: {overall: 40wd}",
+            "enforcement: {overall: 40wd, on-site-report: 45wd}",
+            "on-site-report in 45wd is always later than the whole incident's overall, 40wd",
+        ),
+        ("routes.yaml", "penalty: 7wd", "penalty: 21wd", "penalty in 21wd is always later than resolve in 20wd"),
+        ("routes.yaml", "{stop-work: 4wh}", "{stop-work: 12d}", "stop-work in 12d is always later than resolve in 7wd"),
+        (
             "routes.yaml",
             "{acknowledge: 2wh, resolve: 1wd}",
             "{acknowledge: 20wh, resolve: 1wd}",

@@ -133,7 +133,7 @@ def test_a_rules_own_ladder_is_for_the_department_and_not_for_the_street() -> No
     scene.street(decision.Called(kind="emergency"))
     scene.street(decision.Called(kind="emergency", departments=("power",)))
     unheard = scene.copy()
-    assert climbed(unheard.pass_(40 * MINUTE), "acknowledge")[0] == (0, "supervision-office", ())
+    assert (1, "supervision-office", ()) in climbed(unheard.pass_(40 * MINUTE), "acknowledge")
     scene.department("fire", response.Declined(reason="no fire"))
     told = scene.pass_(2 * DAY)
     assert [post for _, post, _ in climbed(told, "decide")] == [None, "responsible-leader"]

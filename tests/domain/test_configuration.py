@@ -210,6 +210,14 @@ def test_a_post_is_looked_up_from_the_unit_upward(shipped: Configuration) -> Non
             "and the one above it in the file after it",
         ),
         ("ladders.yaml", "{after: 30m, post: supervision-office}", "{before: 1m}", "ends before the deadline"),
+        (
+            "ladders.yaml",
+            "      - after: 0m\n      - {after: 4wh",
+            "      - {after: 4wh",
+            "has no step at the deadline",
+        ),
+        ("ladders.yaml", "- after: 0m", "- after: 0wh", "has no step at the deadline"),
+        ("ladders.yaml", "- after: 0m", "- after: 1m", "has no step at the deadline"),
         ("ladders.yaml", "{section: emergency-section}", "{section: urgent}", "no ladder is called 'urgent'"),
         ("ladders.yaml", "{section: emergency-section}", "{sections: emergency}", "unknown key 'sections'"),
         ("ladders.yaml", "community: community", "community: village", "no ladder is called 'village'"),
@@ -249,6 +257,14 @@ def test_the_line_is_the_mistakes_own(change: Change) -> None:
     text = (SHIPPED / "routes.yaml").read_text(encoding="utf-8")
     line = next(number for number, each in enumerate(text.splitlines(), 1) if "departments: [gas]" in each)
     assert [problem.line for problem in change("routes.yaml", "departments: [gas]", "departments: [gass]")] == [line]
+
+
+def test_a_ladder_without_a_step_at_the_deadline_is_told_where_to_write_one(change: Change) -> None:
+    """Its line is that of the first step that comes after the deadline."""
+    text = (SHIPPED / "ladders.yaml").read_text(encoding="utf-8")
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if "- after: 0m" in each)
+    problem = change("ladders.yaml", "- after: 0m", "- after: 5m")[0]
+    assert (problem.line, problem.cure) == (line, "write - after: 0m above it")
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
@@ -311,9 +327,12 @@ def test_what_is_likely_a_mistake_is_a_warning(change: Change, file: str, old: s
 @pytest.mark.parametrize(
     ("steps", "what"),
     [
-        ("[{after: 5wh, post: section-head}, {after: 5wd, post: discipline-committee}]", "first told 5wh, but 4wh on"),
+        (
+            "[after: 0m, {after: 5wh, post: section-head}, {after: 5wd, post: discipline-committee}]",
+            "first told 5wh, but 4wh on",
+        ),
         ("[{after: 0m}, {after: 3wd, post: leading-group}]", "first told 3wd, but 4wh on 'section'"),
-        ("[{after: 4wh, post: section-head}]", "'section-head', which is not the top of 'district'"),
+        ("[after: 0m, {after: 4wh, post: section-head}]", "'section-head', which is not the top of 'district'"),
         ("[after: 0m]", "first told never"),
     ],
 )

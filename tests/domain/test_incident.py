@@ -704,7 +704,8 @@ def test_the_community_and_the_district_are_late_too() -> None:
     other.department("water", response.Acknowledged())
     other.department("water", response.ParkingRequested(review_at=START + 20 * DAY, reason="frozen"))
     told = other.later(DAY).supervision(action.Granted(department="water", request="parking"))
-    assert names(told) == ["Reminded", "Granted"]
+    # Whether the survey, due at the same instant, was done in time may lie unread.
+    assert names(told) == ["Reminded", "Granted", "PassedUnseen"]
     assert isinstance(told[0], entries.Reminded)
     assert told[0].unit == "hill"
 

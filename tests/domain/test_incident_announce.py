@@ -11,7 +11,7 @@ from schemas.inspection import Recorded
 from schemas.report import Place
 from services.domain.announce import messages, summary
 from services.domain.incident import Incident
-from tests.domain.scene import DAY, HOUR, INCIDENT, OTHER, START, Scene, opened
+from tests.domain.scene import DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, opened
 
 DONE = response.Resolved(note="mended")
 DISPATCHES = "department.{}.dispatches"
@@ -31,9 +31,11 @@ def told(scene: Scene) -> list[tuple[str, Fact]]:
     return [(topic, fact) for topic, fact in scene.said if topic != "incident.journal"]
 
 
-def changed(status: dispatch.Status, number: int = 1, reason: str = "", **deadlines: datetime) -> dispatch.Changed:
+def changed(
+    status: dispatch.Status, number: int = 1, reason: str = "", done: str | None = None, **deadlines: datetime
+) -> dispatch.Changed:
     """How an obligation stands."""
-    return dispatch.Changed(status=status, round=number, reason=reason, deadlines=deadlines)
+    return dispatch.Changed(status=status, round=number, reason=reason, done=done, deadlines=deadlines)
 
 
 def test_every_entry_goes_to_the_journal_first() -> None:
@@ -91,7 +93,12 @@ def test_a_department_is_told_how_its_obligation_stands() -> None:
     survey, resolve = START + DAY, START + 5 * DAY
     steps: list[tuple[str, Fact, list[dispatch.Changed]]] = [
         ("water", response.Acknowledged(), [changed("acknowledged", survey=survey, resolve=resolve)]),
-        ("water", response.Progressed(note="measured", step="survey"), []),
+        ("water", response.Progressed(note="on it"), []),
+        (
+            "water",
+            response.Progressed(note="measured", step="survey"),
+            [changed("acknowledged", done="survey", resolve=resolve)],
+        ),
         (
             "water",
             response.ExtensionRequested(until=START + 9 * DAY, reason="parts"),
@@ -127,6 +134,36 @@ def test_a_department_is_told_how_its_obligation_stands() -> None:
         _ = speak(fact) if speak else scene.department(code, fact)
         of_water = [each for each in told(scene) if each[0] == DISPATCHES.format("water")]
         assert of_water == [(DISPATCHES.format("water"), each) for each in expected]
+
+
+def test_a_department_is_told_which_deadline_it_has_kept() -> None:
+    """On the spot, and each step: what is left to do is due then, so that nothing kept looks overdue."""
+    scene = Scene()
+    scene.street(opened("other"))
+    scene.street(decision.Called(kind="emergency"))
+    scene.department("fire", response.Acknowledged())
+    scene.said.clear()
+    scene.department("fire", response.Arrived())
+    assert told(scene) == [
+        (DISPATCHES.format("fire"), changed("acknowledged", done="arrive", resolve=START + DAY)),
+    ]
+
+
+def test_what_is_done_in_one_breath_with_what_follows_has_no_deadlines_of_it() -> None:
+    """An early word that is heard with others says only that it is done: the last of them says what is due."""
+    scene = Scene()
+    scene.street(opened("other"))
+    scene.department("fire", response.Acknowledged())
+    for fact in (response.Arrived(), DONE):
+        scene.later(MINUTE).department("fire", fact)
+    scene.said.clear()
+    scene.street(decision.Called(kind="emergency"))
+    of_fire = [fact for topic, fact in told(scene) if topic == DISPATCHES.format("fire")]
+    assert of_fire[1:] == [
+        changed("acknowledged"),
+        changed("acknowledged", done="arrive"),
+        changed("resolved", confirm=scene.at + 3 * DAY),
+    ]
 
 
 def test_a_refusal_is_answered_by_insisting_or_taking_back() -> None:

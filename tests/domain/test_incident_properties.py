@@ -133,8 +133,8 @@ def sensible(state: Incident | None, now: datetime) -> Iterator[Act]:
             yield "street", "east", decision.Rated(report=INCIDENT, solved=True, satisfied=False, fault="handler")
     if state.status in {"received", "called", "responding"}:
         yield "street", "east", decision.Asked(question="where?")
-    if state.asked:
-        yield "street", "east", decision.Replied(report=state.asked, reply="there")
+    for report in state.asked:
+        yield "street", "east", decision.Replied(report=report, reply="there")
     if "lead" in state.clocks:
         yield "supervision", None, action.LeadNamed(department="power", reason="theirs")
     for owed in state.obligations.values():

@@ -11,10 +11,11 @@ from services.domain.ladder import Ladder, Step, due_steps, next_at
 from services.domain.working_time import Calendar, Duration, add
 
 CALENDAR = Calendar(ZoneInfo("Asia/Shanghai"))
+AT_ONCE = Step(Duration(0, "m"), None)
 LADDER = Ladder(
     "district",
     (
-        Step(Duration(0, "m"), None),
+        AT_ONCE,
         Step(Duration(4, "wh"), "section-head"),
         Step(Duration(1, "wd"), "responsible-leader"),
         Step(Duration(5, "wd"), "supervision-office"),
@@ -29,7 +30,7 @@ durations = st.builds(Duration, st.integers(0, 40), st.sampled_from(["m", "h", "
 ladders = st.builds(
     Ladder,
     st.just("any"),
-    st.lists(st.builds(Step, durations, st.none()), min_size=1, max_size=5).map(tuple),
+    st.lists(st.builds(Step, durations, st.none()), max_size=4).map(lambda later: (AT_ONCE, *later)),
     st.builds(Duration, st.integers(1, 9), st.sampled_from(["h", "d", "wh", "wd"])),
 )
 
@@ -88,4 +89,12 @@ def test_a_ladder_that_would_fall_silent_is_refused() -> None:
     with pytest.raises(ValueError, match="no steps"):
         Ladder("empty", (), Duration(1, "d"))
     with pytest.raises(ValueError, match="no time"):
-        Ladder("hectic", (Step(Duration(0, "m"), None),), Duration(0, "d"))
+        Ladder("hectic", (AT_ONCE,), Duration(0, "d"))
+
+
+@pytest.mark.parametrize("text", ["1m", "0wh", "0wd", "3d"])
+def test_a_ladder_without_a_step_at_the_deadline_itself_is_refused(text: str) -> None:
+    """A promise is broken at its deadline, not when the office opens or somebody is told: there a step fires."""
+    early = Step(Duration(1, "h"), None, before=True)
+    with pytest.raises(ValueError, match="no step at the deadline"):
+        Ladder("slow", (early, Step(Duration.parse(text), "section-head")), Duration(1, "d"))

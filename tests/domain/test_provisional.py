@@ -6,20 +6,24 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import action, decision, response
-from schemas.dispatch import Changed, Issued
-from schemas.incident import Called, Dispatched, Entry, Recomputed
+from schemas import action, answer, decision, escalation, response
+from schemas.dispatch import Changed, Issued, Supervised
+from schemas.event import Fact
+from schemas.incident import Called, Dispatched, Entry, Escalated, Recomputed, Reminded
+from schemas.topics import JOURNAL
 from services.domain.clocks import identity
 from services.domain.configuration import Configuration
 from services.domain.decide import decide_due
 from services.domain.incident import Clock
+from services.domain.ladder import Step
 from services.domain.provisional import counted_by, recount_due, running_out
+from services.domain.street import hear_history
 from services.domain.whistles import Whistle
 from services.domain.working_time import Calendar, Duration
-from tests.domain.scene import CONFIGURATION, DAY, HOUR, Scene, durations, names, opened
+from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, OTHER, START, Scene, durations, names, opened
 from tests.domain.test_incident_properties import moments, sensible
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -110,7 +114,7 @@ def test_once_the_calendar_is_confirmed_the_deadline_is_counted_from_the_origina
     assert (own.department, list(own.deadlines)) == (None, ["overall"])
     assert (owed.department, owed.round, owed.deadlines) == ("water", 1, {"resolve": local("03-16T10:00")})
     assert (owed.who, owed.reason) == ("clock", "the calendar city is confirmed until 2021-12-31")
-    assert scene.owed().clocks["resolve"] == Clock(local("03-16T10:00"), owed.version)
+    assert scene.owed().clocks["resolve"] == Clock(local("03-16T10:00"), owed.version, set_at=START)
     changed = next(fact for _, fact in reversed(scene.said) if isinstance(fact, Changed))
     assert (changed.status, changed.provisional) == ("dispatched", None)
     assert changed.deadlines["resolve"] == local("03-16T10:00")
@@ -124,6 +128,59 @@ def test_it_is_counted_again_exactly_once() -> None:
     assert len(recount(scene, by(LONG))) == 2
     assert recount(scene) == []
     assert counted_by(scene.now, scene.configuration) is None
+
+
+def reminding(calendar: Calendar, before: str, resolve: str = "10wd") -> Configuration:
+    """The same, and whoever owes is reminded so long before each deadline."""
+    configuration = by(calendar, resolve)
+    early = Step(Duration.parse(before), None, before=True)
+    ladders = {name: replace(each, steps=(early, *each.steps)) for name, each in configuration.ladders.items()}
+    return replace(configuration, ladders=ladders)
+
+
+def fired(told: Sequence[Entry], deadline: str = "resolve") -> list[tuple[str, int, datetime]]:
+    """What was fired of one deadline: (entry, step, when that deadline was due)."""
+    return [
+        (type(each).__name__, each.step, each.due_at)
+        for each in told
+        if isinstance(each, Reminded | Escalated) and each.deadline == deadline
+    ]
+
+
+def test_who_was_reminded_of_a_deadline_is_not_reminded_again_because_it_moved() -> None:
+    """The rungs that have fired stay fired; those that haven't follow the new deadline."""
+    scene = called(reminding(SHORT, "1wd"))
+    scene.department("water", response.Acknowledged())
+    due_at, moved = local("03-15T10:00"), local("03-16T10:00")
+    assert fired(scene.pass_(local("03-12T11:00") - scene.at)) == [("Reminded", 0, due_at)]
+    recount(scene, reminding(LONG, "1wd"))
+    assert scene.owed().clocks["resolve"] == Clock(moved, scene.told[-1][1].version, 1, set_at=START)
+    assert fired(scene.pass_(moved - scene.at - HOUR)) == []
+    assert "resolve" not in scene.owed().late
+    assert fired(scene.pass_(HOUR)) == [("Reminded", 1, moved)]
+
+
+def test_a_reminder_that_has_not_come_follows_the_deadline() -> None:
+    """It comes so long before the new one, and not at the old instant."""
+    scene = called(reminding(SHORT, "1wd"))
+    scene.department("water", response.Acknowledged())
+    recount(scene, reminding(LONG, "1wd"))
+    assert fired(scene.pass_(local("03-15T09:00") - scene.at)) == []
+    assert fired(scene.pass_(HOUR)) == [("Reminded", 0, local("03-16T10:00"))]
+
+
+def test_whether_there_was_time_for_a_reminder_is_judged_by_when_the_deadline_was_set() -> None:
+    """However late it is counted again: whoever was given more time than that is reminded, at once if it is due."""
+    scene = called(reminding(SHORT, "5wd", "9wd"))
+    scene.department("water", response.Acknowledged())
+    scene.later(local("03-10T16:00") - scene.at)
+    recount(scene, reminding(LONG, "5wd", "9wd"))
+    assert fired(scene.sweep()) == [("Reminded", 0, local("03-15T10:00"))]
+    never = called(reminding(SHORT, "10wd"))
+    never.department("water", response.Acknowledged())
+    never.later(DAY)
+    recount(never, reminding(LONG, "10wd"))
+    assert fired(never.pass_(local("03-16T09:00") - never.at)) == []
 
 
 def test_whatever_is_said_first_finds_them_counted_again() -> None:
@@ -220,6 +277,8 @@ def test_the_alarm_comes_sixty_days_before(days: int, warned: int) -> None:
     assert all(each.level == "warning" and "'city'" in each.what and str(LAST_DAY) in each.what for each in found)
 
 
+# Each example is a whole life, twice.
+@settings(deadline=None)
 @given(st.sampled_from(["water", "river", "care"]), st.lists(st.tuples(st.integers(0, 9), moments), max_size=14))
 def test_once_confirmed_it_is_as_if_the_calendar_had_always_been(
     category: str, steps: list[tuple[int, timedelta]]
@@ -263,6 +322,102 @@ def test_a_cases_and_a_questions_deadlines_are_counted_again_too() -> None:
     assert sorted(counted, key=str) == [("elm", {"explain": due_at}), (None, {"reply": due_at})]
     assert scene.now.cases["elm"].clocks["explain"].due_at == scene.now.clocks["reply"].due_at == due_at
     assert counted_by(scene.now, scene.configuration) is None
+
+
+def uncertain(category: str = "water", **policy: str) -> Scene:
+    """An incident whose street and district have so long for something, by a calendar that ends before that."""
+    street = replace(CONFIGURATION.street, **durations(**policy))
+    scene = Scene(replace(by(SHORT), street=street))
+    scene.street(opened(category))
+    return scene
+
+
+def confirm_calendar(scene: Scene) -> list[Fact]:
+    """The calendar is confirmed, and the deadlines are counted again; what others than the journal are told."""
+    scene.said.clear()
+    first = len(scene.told)
+    recount(scene, replace(scene.configuration, calendar=LONG))
+    of_street = [each for _, entry in scene.told[first:] for each in hear_history(scene.now, entry)]
+    return [fact for topic, fact in scene.said if topic != JOURNAL.name] + [fact for *_, fact in of_street]
+
+
+WAS, IS = local("03-15T10:00"), local("03-16T10:00")
+CONFIRMED = "the calendar city is confirmed until 2021-12-31"
+
+
+def test_a_department_is_told_that_a_case_s_deadline_is_provisional_and_when_it_is_not() -> None:
+    """Marked where it is asked to explain, and told again, with why, once it is certain."""
+    scene = uncertain(explain="10wd")
+    scene.street(decision.Called(departments=("water",)))
+    scene.supervision(action.CaseOpened(unit="water", reason="late"))
+    asked = Supervised(status="asked", turn=1, deadlines={"explain": WAS}, reason="late", provisional=("explain",))
+    assert scene.said[-1] == ("department.water.dispatches", asked)
+    again = Supervised(status="asked", turn=1, deadlines={"explain": IS}, reason=CONFIRMED)
+    assert again in confirm_calendar(scene)
+
+
+def test_a_community_is_told_that_its_deadline_is_provisional_and_when_it_is_not() -> None:
+    """Of an explanation and of a confirmation alike, whatever else is told at the same time."""
+    scene = uncertain("care", explain="10wd", confirm="10wd")
+    scene.street(decision.Called(departments=("east-care",)))
+    (case,) = scene.supervision(action.CaseOpened(unit="elm", reason="late"))
+    resolved = scene.department("east-care", response.Resolved(note="mended"))[-1]
+    asked = [fact for entry in (case, resolved) for *_, fact in hear_history(scene.now, entry)]
+    assert asked == [
+        answer.ExplanationAsked(turn=1, reason="late", due_at=WAS, provisional=True),
+        answer.ConfirmationAsked(department="east-care", round=1, due_at=WAS, provisional=True),
+    ]
+    told = [each for each in confirm_calendar(scene) if isinstance(each, answer.Recomputed)]
+    assert sorted(told, key=lambda each: each.deadline) == [
+        answer.Recomputed(deadline="confirm", department="east-care", due_at=IS, reason=CONFIRMED),
+        answer.Recomputed(deadline="explain", due_at=IS, reason=CONFIRMED),
+    ]
+
+
+def test_a_reporter_is_told_that_the_time_to_reply_is_provisional_and_when_it_is_not() -> None:
+    """On the stream of the community whose report it is, under the report's own id."""
+    scene = uncertain(reply="10wd")
+    scene.street(decision.RepeatAttached(report=OTHER, community="oak"))
+    (entry,) = scene.street(decision.Asked(question="where?", report=OTHER))
+    [(topic, key, asked)] = hear_history(scene.now, entry)
+    assert (topic, key) == ("community.oak.answers", OTHER)
+    assert asked == answer.Asked(report=OTHER, incident=INCIDENT, question="where?", reply_by=WAS, provisional=True)
+    confirm_calendar(scene)
+    told = [each for _, entry in scene.told for each in hear_history(scene.now, entry)]
+    again = answer.Recomputed(deadline="reply", due_at=IS, reason=CONFIRMED)
+    assert told[-1] == ("community.oak.answers", OTHER, again)
+
+
+def test_the_district_is_told_that_its_deadline_is_provisional_and_when_it_is_not() -> None:
+    """A parking to approve, a lead to name, an explanation to judge: asked again of whoever holds the post then."""
+    parking = uncertain(approve="10wd")
+    parking.street(decision.Called(departments=("water",)))
+    parking.department("water", response.Acknowledged())
+    parking.department("water", response.ParkingRequested(review_at=local("03-30T10:00"), reason="winter"))
+    lead = uncertain(lead="10wd")
+    lead.street(decision.Called(departments=("water",)))
+    lead.department("water", response.Declined(reason="not ours"))
+    judge = uncertain(judge="10wd")
+    judge.street(decision.Called(departments=("water",)))
+    judge.supervision(action.CaseOpened(unit="water", reason="late"))
+    judge.department("water", response.Explained(explanation="nobody was in"))
+    for scene, request in ((parking, "parking"), (lead, "lead"), (judge, "judge")):
+        [asked] = [fact for _, fact in scene.said if isinstance(fact, escalation.Asked)]
+        assert (asked.request, asked.due_at, asked.provisional) == (request, WAS, True)
+        [again] = [fact for fact in confirm_calendar(scene) if isinstance(fact, escalation.Asked)]
+        expected = {"due_at": IS, "provisional": None, "reason": CONFIRMED}
+        assert again == asked.model_copy(update=expected), request
+
+
+def test_nobody_above_is_asked_again_for_what_is_not_theirs() -> None:
+    """A street's own approval, and deadlines of those who work, are nothing to ask the district for."""
+    scene = uncertain(approve="10wd", decide="10wd")
+    scene.street(decision.Called(departments=("water",)))
+    scene.department("water", response.Acknowledged())
+    scene.department("water", response.ExtensionRequested(until=local("03-30T10:00"), reason="parts"))
+    told = confirm_calendar(scene)
+    assert told
+    assert not [fact for fact in told if isinstance(fact, escalation.Asked)]
 
 
 def test_nobody_becomes_late_by_a_deadline_that_has_never_been_told() -> None:

@@ -88,6 +88,15 @@ def test_each_department_owes_once_by_the_first_rule_that_names_it() -> None:
     assert (policy_for(tree, {}, "police").rule, policy_for(tree, {}, "police").deadlines) == ("one", quick)
 
 
+def test_interim_steps_are_for_those_whom_their_rule_names() -> None:
+    """Whom an officer calls beside them owes the rule's other deadlines; a rule that names nobody asks all alike."""
+    deadlines = {name: Duration(1, "d") for name in ("acknowledge", "arrive", "survey", "resolve")}
+    tree = Route("root", ("water",), deadlines=deadlines)
+    assert policy_for(tree, {}, "water").deadlines == deadlines
+    assert sorted(policy_for(tree, {}, "police").deadlines) == ["acknowledge", "arrive", "resolve"]
+    assert policy_for(Route("root", deadlines=deadlines), {}, "police").deadlines == deadlines
+
+
 def test_what_no_rule_catches_has_no_department() -> None:
     """A root without departments names nobody, and still has a policy for whom an officer calls."""
     tree = Route("root", routes=(rule("power", "category=power"),), ladder="district")

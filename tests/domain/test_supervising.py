@@ -339,6 +339,61 @@ def test_a_copy_to_a_post_that_nobody_holds_is_refused() -> None:
     assert "emperor" in told.reason
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_whoever_owes_nothing_but_an_explanation_is_reminded_of_it(unit: str) -> None:
+    """After all work is confirmed, of the case and by its deadline; once it has explained itself, no more."""
+    found = done(open_(unit))
+    found.pass_(7 * DAY)
+    named = None if unit == "east" else unit
+    (told,) = found.supervision(action.Reminded(department=named, note="today", copies=("responsible-leader",)))
+    assert isinstance(told, RemindedByHand)
+    due_at = found.now.cases[unit].clocks["explain"].due_at
+    copied = last(found, "supervision.escalations")
+    assert isinstance(copied, escalation.Copied)
+    of_case = (None, None) if unit == "east" else (None, unit)
+    assert (told.department, told.case) == of_case
+    assert (copied.unit, copied.department, copied.due_at) == (unit, "water" if unit == "water" else None, due_at)
+    if unit == "water":
+        reminded = dispatch.Reminded(round=1, deadline="by-hand", due_at=due_at, note="today", copies=told.copies)
+        assert last(found, "department.water.dispatches") == reminded
+    found.hear(*explained(unit))
+    told_again = found.supervision(action.Reminded(department=named))
+    assert names(told_again) == ["RemindedByHand" if unit == "east" else "ActRefused"]
+
+
+def test_a_case_is_reminded_of_although_its_incident_has_ended() -> None:
+    """It goes on whatever becomes of the incident, and so do reminders of it, and no others."""
+    found = Scene()
+    found.street(opened())
+    found.hear(*open_("elm"))
+    found.street(decision.Refused(reason="no business of ours"))
+    (told,) = found.supervision(action.Reminded(department="elm", note="today"))
+    assert isinstance(told, RemindedByHand)
+    assert told.case == "elm"
+    for other in (None, "oak", "water"):
+        (refused,) = found.supervision(action.Reminded(department=other))
+        assert isinstance(refused, ActRefused)
+        assert refused.reason == "the incident is refused"
+    found.hear(*open_("east"))
+    (told,) = found.supervision(action.Reminded())
+    assert isinstance(told, RemindedByHand)
+    assert told.case == "east"
+
+
+def test_who_owes_the_work_too_is_reminded_of_whatever_is_due_first() -> None:
+    """One reminder, with the earlier of both deadlines."""
+    found = scene(open_("water"), ("department", "water", response.Acknowledged()))
+    found.supervision(action.Reminded(department="water"))
+    reminded = last(found, "department.water.dispatches")
+    assert isinstance(reminded, dispatch.Reminded)
+    assert reminded.due_at == START + DAY == found.owed().clocks["survey"].due_at
+    found.department("water", response.Progressed(note="measured", step="survey"))
+    found.supervision(action.Reminded(department="water"))
+    reminded = last(found, "department.water.dispatches")
+    assert isinstance(reminded, dispatch.Reminded)
+    assert reminded.due_at == found.now.cases["water"].clocks["explain"].due_at
+
+
 def test_the_district_is_asked_to_judge_as_soon_as_somebody_has_explained() -> None:
     """It hears of nothing else before it is late: who explained what, and by when it is to be judged."""
     found = scene(open_("water"))

@@ -119,6 +119,18 @@ CASES = [
     Case("drainage", "call", "02-10T10:00", "acknowledge", "02-23T15:00", "supervision-office"),
     # Five more: 24, 25, 26, 1 and 2 March.
     Case("drainage", "call", "02-10T10:00", "acknowledge", "03-02T15:00", "supervision-office", 2),
+    # Interim steps. Two hours on the eve, two on Thursday the 18th.
+    Case("illegal-building", "call", "02-10T15:00", "stop-work", "02-18T11:00"),
+    # Four hours later: one to noon, three from 13:00. One working day. Five: 19, 20 (Saturday), 22, 23, 24.
+    Case("illegal-building", "call", "02-10T15:00", "stop-work", "02-18T16:00", "section-head"),
+    Case("illegal-building", "call", "02-10T15:00", "stop-work", "02-19T11:00", "responsible-leader"),
+    Case("illegal-building", "call", "02-10T15:00", "stop-work", "02-24T11:00", "supervision-office"),
+    # Seven, with the work stopped in time: Sunday the 7th, 8, 9, 10, 18, 19, and Saturday the 20th.
+    Case("illegal-building", "stop", "02-05T10:00", "penalty", "02-20T10:00"),
+    # Four hours later: two to noon, two from 13:00. Five: 22, 23, 24, 25, 26. Five more: 1 to 5 March.
+    Case("illegal-building", "stop", "02-05T10:00", "penalty", "02-20T15:00", "section-head"),
+    Case("illegal-building", "stop", "02-05T10:00", "penalty", "02-26T10:00", "supervision-office"),
+    Case("illegal-building", "stop", "02-05T10:00", "penalty", "03-05T10:00", "supervision-office", 2),
     # --- Qingming: 3 to 5 April are closed (Saturday to Monday).
     Case("sanitation", "call", "04-02T16:30", "resolve", "04-06T16:30"),
     # From Tuesday, 09:00: three hours and one.
@@ -219,8 +231,11 @@ def lived(configuration: Configuration, category: str, act: str, at: str, severi
     scene = Scene(configuration, uuid5(INCIDENT, f"{category} {act} {at} {severity}"))
     scene.at = local(at)
     for fact in _acts(scene, category, act, severity):
-        party = "department" if isinstance(fact, response.Response) else "street"
-        scene.hear(party, "parks" if party == "department" else "dongsheng", fact)
+        if isinstance(fact, response.Response):
+            assert scene.now.lead is not None
+            scene.department(scene.now.lead.department, fact)
+        else:
+            scene.street(fact, "dongsheng")
     # The top of the emergency ladder repeats every hour, the nights of three months included.
     scene.pass_(timedelta(days=10) if severity == "critical" else END - scene.at)
     return scene
@@ -235,6 +250,9 @@ def _acts(scene: Scene, category: str, act: str, severity: str) -> Iterator[Fact
     if act == "call":
         return
     yield response.Acknowledged()
+    if act == "stop":
+        yield response.Progressed(note="the work is stopped", step="stop-work")
+        return
     if act == "extend":
         yield response.ExtensionRequested(until=scene.at + timedelta(days=40), reason="the trees are not here yet")
         return
@@ -284,6 +302,16 @@ def test_every_deadline_is_the_one_computed_by_hand(shipped: Configuration, case
 def _due_at(scene: Scene, deadline: str, department: str | None) -> datetime:
     clocks = scene.owed(department).clocks if department else scene.now.clocks
     return clocks[deadline].due_at
+
+
+def test_a_step_that_is_kept_is_never_told_of(shipped: Configuration) -> None:
+    """Nobody is reminded of it, and nobody above hears of it, though the next step is missed and climbs all year."""
+    told = [
+        entry.deadline
+        for _, entry in lived(shipped, "illegal-building", "stop", "02-05T10:00", "normal").told
+        if isinstance(entry, Reminded | Escalated) and entry.department == "urban-management"
+    ]
+    assert set(told) == {"penalty", "resolve"}
 
 
 def test_there_are_enough_of_them() -> None:

@@ -127,6 +127,11 @@ class Operator:
         }
         self._take(self.scene.department(department, facts[verb]))
 
+    @sentence(r"when (\S+) has done (\S+)")
+    def has_done(self, department: str, step: str) -> None:
+        """A department reports an interim step as done."""
+        self._take(self.scene.department(department, response.Progressed(note="done", step=step)))
+
     @sentence(r"when (\S+) asks for (an extension|parking) until (.+)")
     def asks(self, department: str, what: str, until: str) -> None:
         """A department asks for more time."""
@@ -156,6 +161,11 @@ class Operator:
     def insists(self, department: str) -> None:
         """A refusal is not accepted."""
         self._street(decision.Insisted(department=department, reason="yours"))
+
+    @sentence(r"when the street sends (\S+)'s work back")
+    def sends_back(self, department: str) -> None:
+        """Resolved work is to be done again, in a new round."""
+        self._street(decision.SentBack(department=department, reason="it stands"))
 
     @sentence(r"when the street confirms(?: for (\S+))?")
     def confirms(self, community: str | None) -> None:

@@ -51,3 +51,10 @@ def test_who_was_told_is_who_held_the_post_then(name: str, data: dict[str, Any],
     """The history's own holder, not today's; and every post that nobody held, with or without a directory."""
     assert told(line(name, **data), NAMES) == said
     assert told(line(name, **data), Names()) == said.replace("区水务局 ", "water ", 1)
+
+
+def test_an_interim_step_that_is_done_is_told_by_its_name() -> None:
+    """In both languages where it is a shipped one, and what there was to say of it."""
+    said = told(line("progressed", department="water", step="stop-work", note="已贴封条"), NAMES)
+    assert said == "区水务局 · 完成 done: 责令停工 stop work · 已贴封条"
+    assert told(line("progressed", department="water", step=None, note="已到场"), NAMES) == "区水务局 · 已到场"

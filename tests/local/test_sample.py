@@ -13,6 +13,7 @@ import pytest
 
 from services.domain.configuration import Configuration, parse
 from services.domain.story import labels_of
+from services.domain.working_time import add
 from services.local.sample import FOLDER, Act, Inspection, InvalidSampleError, Report, Sample
 from services.local.sample.generate import generate, identify
 from services.runtime.files import read
@@ -290,6 +291,33 @@ def test_emergencies_are_met_within_half_an_hour() -> None:
     arrived = [act for act in sample().script if act.report == transformer.key and act.act == "arrive"]
     assert {act.party for act in arrived} == set(ruled(transformer))
     assert all(act.tick - transformer.tick < timedelta(minutes=30) for act in arrived)
+
+
+def test_interim_steps_are_done_in_time_by_whoever_took_the_work_on_in_time() -> None:
+    """Each step of a rule is reported before its deadline, unless the work is resolved or parked before that."""
+    done = 0
+    for report in sample().reports:
+        acts = [act for act in sample().script if act.report == report.key]
+        plan = configuration().plan(labels_of(report.fact, report.community, "dongsheng", "general"))
+        steps = {
+            (each.department, name): duration
+            for each in plan.assignments
+            for name, duration in each.deadlines.items()
+            if name not in {"acknowledge", "arrive", "resolve"}
+        }
+        reported = {(act.party, act.step) for act in acts if act.step}
+        assert reported <= steps.keys(), report.key
+        done += len(reported)
+        for (department, name), duration in steps.items():
+            due_at = add(configuration().calendar_of(department), report.tick, duration)
+            ends = [act.tick for act in acts if act.owing == department and _ends_a_step(act, name)]
+            began = next(act.tick for act in acts if act.owing == department)
+            assert began >= due_at or min(ends) < due_at, (report.key, name)
+    assert done
+
+
+def _ends_a_step(act: Act, name: str) -> bool:
+    return act.step == name or act.act == "resolve" or (act.act, act.request) == ("grant", "parking")
 
 
 # ---------------------------------------------------------------------------------------------------------- what is bad

@@ -1,6 +1,7 @@
 """What a receipt shows, to whom, and that nothing else shows anything."""
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -44,6 +45,20 @@ async def test_a_receipt_shows_all_that_its_reporter_was_told(engine: AsyncEngin
         ]
     }
     assert HEADERS.items() <= dict(answer.headers).items()
+
+
+async def test_a_time_to_reply_that_may_still_move_is_marked(engine: AsyncEngine, page: httpx.AsyncClient) -> None:
+    """Until it is certain, which is told with the instant it then is."""
+    until = AT + timedelta(days=5)
+    asked = replace(told("asked", "哪个单元？", reply_by=until), provisional=True)
+    await tell(engine, asked, told("recomputed", "", minute=3, reply_by=until + timedelta(days=1)))
+    first, second = (await page.get(f"/receipts/{RECEIPT}")).json()["told"]
+    assert (first["reply_by"], first["provisional"]) == ("2021-03-06T02:00:00Z", True)
+    assert (second["reply_by"], "provisional" in second) == ("2021-03-07T02:00:00Z", False)
+    shown = (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
+    assert "请在 2021-03-06 10:00（暂定 provisional） 前告诉社区" in shown
+    assert "请在 2021-03-07 10:00 前告诉社区" in shown
+    assert "<p></p>" not in shown
 
 
 async def test_before_there_is_an_answer_a_receipt_says_so(page: httpx.AsyncClient) -> None:
