@@ -59,7 +59,9 @@ def _refused(item: store.Item, configuration: Configuration) -> str:
     if not item.refused:
         return ""
     act, _, reason = item.refused.partition(": ")
-    return f"未予采纳 not accepted: {act.split('.')[-2]} · {_told(reason, configuration)}"
+    # Of a type such as `whistle.response.arrived.v1` the name says enough.
+    named = act.rpartition(".v")[0].rpartition(".")[2] or act
+    return f"未予采纳 not accepted: {named} · {_told(reason, configuration)}"
 
 
 def _told(reason: str, configuration: Configuration) -> str:

@@ -441,7 +441,7 @@ _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyTyp
         "explained": _case,
         "case_rejected": _case,
         "case_accepted": _case,
-        "act_refused": lambda data, _names: [both(ACTS, str(data["act"]).split(".")[-2])],
+        "act_refused": lambda data, _names: [both(ACTS, str(data["act"]).rpartition(".v")[0].rpartition(".")[2])],
     }
 )
 

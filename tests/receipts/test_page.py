@@ -56,8 +56,8 @@ async def test_a_time_to_reply_that_may_still_move_is_marked(engine: AsyncEngine
     assert (first["reply_by"], first["provisional"]) == ("2021-03-06T02:00:00Z", True)
     assert (second["reply_by"], "provisional" in second) == ("2021-03-07T02:00:00Z", False)
     shown = (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
-    assert "请在 2021-03-06 10:00（暂定 provisional） 前告诉社区" in shown
-    assert "请在 2021-03-07 10:00 前告诉社区" in shown
+    assert "请在 <time>2021-03-06 10:00（暂定 provisional）</time> 前告诉社区" in shown
+    assert "请在 <time>2021-03-07 10:00</time> 前告诉社区" in shown
     assert "<p></p>" not in shown
 
 
