@@ -17,10 +17,16 @@ from services.department import store
 from services.department.client import Department, Dispatch
 from services.domain.configuration import Configuration
 from services.domain.reasons import in_both
+from services.domain.words import DEADLINES, OBLIGATIONS, ROLES, both, category
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
 from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
+
+_INCIDENT = "事件 incident"
+_HEADINGS = (
+    "状态 status", "期限 due", "主协办 role", "轮次 round", "类别 category", "社区 community", _INCIDENT, "内容 what"
+)  # fmt: skip
 
 
 async def show_inbox(settings: Settings, department: str, *, everything: bool, as_json: bool) -> None:
@@ -34,19 +40,29 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
     if as_json:
         typer.echo(json.dumps([_row(each) for each in items], ensure_ascii=False))
         return
-    table = Table(title=f"{department}: {len(items)} obligations (责任)", title_justify="left")
-    for heading in ("status", "due", "role", "round", "category", "community", "incident", "what"):
-        table.add_column(heading, no_wrap=heading == "incident")
+    table = Table(title=f"{department}: {len(items)} 项责任 obligations", title_justify="left")
+    headings = (
+        "状态 status",
+        "期限 due",
+        "主协办 role",
+        "轮次 round",
+        "类别 category",
+        "社区 community",
+        _INCIDENT,
+        "内容 what",
+    )
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == _INCIDENT)
     for item in items:
-        late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
+        late = "[red]逾期 overdue[/] " if item.due_at and item.due_at <= now else ""
         provisional = item.due_at is not None and item.due_at in item.provisional_ats
-        named = ", ".join(name for name, at in item.own.items() if at == item.due_at)
+        named = ", ".join(both(DEADLINES, name) for name, at in item.own.items() if at == item.due_at)
         table.add_row(
             _status(item),
             f"{late}{local(item.due_at, configuration.calendar.zone)} {named}" + " 暂定 provisional" * provisional,
-            item.issued.role,
+            both(ROLES, item.issued.role),
             str(item.round),
-            item.issued.category,
+            category(item.issued.category),
             item.issued.community,
             str(item.incident),
             escape(plain("\n".join(filter(None, (item.issued.description[:60], _refused(item, configuration)))))),
@@ -72,7 +88,8 @@ def _told(reason: str, configuration: Configuration) -> str:
 
 def _status(item: store.Item) -> str:
     asked = item.case is not None and item.case.status == "asked"
-    return ", ".join([item.status, *(f"{name} done" for name in item.done), *["asked to explain"] * asked])
+    done = [f"{both(DEADLINES, name)} 已完成 done" for name in item.done]
+    return ", ".join([both(OBLIGATIONS, item.status), *done, *["待书面说明 asked to explain"] * asked])
 
 
 def _row(item: store.Item) -> dict[str, object]:

@@ -10,24 +10,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-_STATUSES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "received": "待决定",
-        "called": "已呼叫",
-        "responding": "办理中",
-        "answered": "已答复",
-        "closed": "已结案",
-        "refused": "不予受理",
-        "attached": "已并入",
-        "dispatched": "待签收",
-        "acknowledged": "已签收",
-        "parked": "已挂账",
-        "declined": "已退单",
-        "resolved": "已办结",
-        "confirmed": "已确认",
-        "withdrawn": "已撤回",
-    }
-)
+from services.domain.words import OBLIGATIONS, STATUSES
+
 _INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 # `unit` and `units` are codes of units, `at` and `until` instants, `status` is how something stands.
 _TOLD: Final = tuple(
@@ -135,7 +119,8 @@ def _named(name: str, value: str, unit: Callable[[str], str], at: Callable[[date
     if name in {"at", "until"}:
         return _INSTANT.sub(lambda found: _instant(found[0], at), value)
     if name == "status":
-        return _STATUSES.get(value, value)
+        found = OBLIGATIONS.get(value) or STATUSES.get(value)
+        return found[0] if found else value
     return _CURES.get(value, value) if name == "cure" else value
 
 

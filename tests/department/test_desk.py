@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +16,15 @@ from schemas import dispatch
 from schemas.event import Event, Fact
 from schemas.report import Place
 from schemas.topics import DISPATCHES
-from services.department import store
+from services.department import desk, store
 from services.department.handlers import DepartmentDesk
 from services.runtime.batch import Bench
+from services.runtime.clock import metadata as clock_metadata
 from services.runtime.database import connect
 from services.runtime.inlet import Cause
-from services.runtime.settings import DatabaseSettings
+from services.runtime.settings import DatabaseSettings, Settings
 
+CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 INCIDENT = uuid.uuid4()
 ACKNOWLEDGED = dispatch.Changed(status="acknowledged", round=1, deadlines={"resolve": AT})
@@ -183,3 +186,23 @@ async def test_a_case_brings_what_is_done_back_into_the_inbox(engine: AsyncEngin
     again = dispatch.Supervised(status="asked", turn=2, deadlines={"explain": AT}, reason="no reason")
     (item,) = await inbox(again, issued(round=2))
     assert (item.status, item.round, item.case) == ("dispatched", 2, again), "a new round ends no case"
+
+
+async def test_an_inbox_shows_a_refusal_beside_what_it_is_about(
+    engine: AsyncEngine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    """What was refused, why, and what is to be done first, in both languages; the matter is still there to be seen."""
+    reason = "the obligation is dispatched: acknowledge it first"
+    refused = dispatch.Refused(act="whistle.response.extension_requested.v1", reason=reason)
+    causes = [heard("water", fact) for fact in (issued(description="河道倒垃圾"), refused)]
+    await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), causes)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA IF NOT EXISTS runtime"))
+        await connection.run_sync(clock_metadata.create_all)
+    settings = Settings(database=DatabaseSettings.model_validate({"url": database_url}), config=CONFIG)
+    monkeypatch.setattr(desk, "width", lambda: 300)
+    await desk.show_inbox(settings, "water", everything=False, as_json=False)
+    shown = capsys.readouterr().out
+    assert "河道倒垃圾" in shown
+    assert "未予采纳 not accepted: extension_requested · 该责任待签收：请先签收" in shown
+    assert "待签收 dispatched" in shown
