@@ -20,6 +20,8 @@ from services.configured import load_or_stop
 from services.department import store
 from services.department.client import Department, Dispatch
 from services.domain.configuration import Configuration
+from services.domain.reasons import in_both
+from services.domain.words import DEADLINES, OBLIGATIONS, ROLES, both, category
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
@@ -27,6 +29,10 @@ from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_
 
 NOTICES_BESIDE = 3
 """How many notices of broken promises stand below the inbox."""
+_INCIDENT = "事件 incident"
+_HEADINGS = (
+    "状态 status", "期限 due", "主协办 role", "轮次 round", "类别 category", "社区 community", _INCIDENT, "内容 what"
+)  # fmt: skip
 
 
 async def show_inbox(settings: Settings, department: str, *, everything: bool, as_json: bool) -> None:
@@ -41,22 +47,22 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
     if as_json:
         typer.echo(json.dumps([_row(each) for each in items], ensure_ascii=False))
         return
-    table = Table(title=f"{department}: {len(items)} obligations (责任)", title_justify="left")
-    for heading in ("status", "due", "role", "round", "category", "community", "incident", "what"):
-        table.add_column(heading, no_wrap=heading == "incident")
+    table = Table(title=f"{department}: {len(items)} 项责任 obligations", title_justify="left")
+    for heading in _HEADINGS:
+        table.add_column(heading, no_wrap=heading == _INCIDENT)
     for item in items:
-        late = "[red]overdue[/] " if item.due_at and item.due_at <= now else ""
+        late = "[red]逾期 overdue[/] " if item.due_at and item.due_at <= now else ""
         provisional = item.due_at is not None and item.due_at in item.provisional_ats
-        named = ", ".join(name for name, at in item.own.items() if at == item.due_at)
+        named = ", ".join(both(DEADLINES, name) for name, at in item.own.items() if at == item.due_at)
         table.add_row(
             _status(item),
             f"{late}{local(item.due_at, configuration.calendar.zone)} {named}" + " 暂定 provisional" * provisional,
-            item.issued.role,
+            both(ROLES, item.issued.role),
             str(item.round),
-            item.issued.category,
+            category(item.issued.category),
             item.issued.community,
             str(item.incident),
-            escape(plain(item.refused or item.issued.description[:60])),
+            escape(plain("\n".join(filter(None, (item.issued.description[:60], _refused(item, configuration)))))),
         )
     Console(width=width()).print(table)
     for each in given:
@@ -67,9 +73,26 @@ async def show_inbox(settings: Settings, department: str, *, everything: bool, a
         typer.echo(f"`whistle department notices --as {department}` lists what was broken.")
 
 
+def _refused(item: store.Item, configuration: Configuration) -> str:
+    """Return the last word that was not accepted, and why; empty where all that was said is."""
+    if not item.refused:
+        return ""
+    act, _, reason = item.refused.partition(": ")
+    # Of a type such as `whistle.response.arrived.v1` the name says enough.
+    named = act.rpartition(".v")[0].rpartition(".")[2] or act
+    return f"未予采纳 not accepted: {named} · {_told(reason, configuration)}"
+
+
+def _told(reason: str, configuration: Configuration) -> str:
+    """Return a reason in both languages where it is the program's own, and what a person wrote as it is."""
+    units, zone = configuration.directory.units, configuration.calendar.zone
+    return in_both(reason, lambda code: units[code].name if code in units else code, lambda at: local(at, zone))
+
+
 def _status(item: store.Item) -> str:
     asked = item.case is not None and item.case.status == "asked"
-    return ", ".join([item.status, *(f"{name} done" for name in item.done), *["asked to explain"] * asked])
+    done = [f"{both(DEADLINES, name)} 已完成 done" for name in item.done]
+    return ", ".join([both(OBLIGATIONS, item.status), *done, *["待书面说明 asked to explain"] * asked])
 
 
 def _row(item: store.Item) -> dict[str, object]:
@@ -143,7 +166,8 @@ def line_of(dispatch: Dispatch, configuration: Configuration) -> str:
     said = dispatch.fact.model_dump(mode="json", exclude_none=True)
     named = ("status", "round", "done", "deadline", "category")
     told = " · ".join(f"{name} {said[name]}" for name in named if name in said)
-    what = plain(str(said.get("description") or said.get("reason") or said.get("note") or ""))[:80]
+    why = _told(str(said.get("reason") or said.get("note") or ""), configuration)
+    what = plain(str(said.get("description") or why))[:120]
     name = dispatch.fact.type.split(".")[2]
     return f"{local(dispatch.at, configuration.calendar.zone)}  {name:9} {dispatch.incident}  {told}  {what}"
 
@@ -154,7 +178,8 @@ async def respond(settings: Settings, department: str, asked: str, fact: Respons
     incident = whole_id(asked) or await _find(settings, department, asked)
     async with Department(department, settings) as speaker:
         event = await speaker.respond(incident, fact)
-    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); the inbox shows what became of it.")
+    accepted = f"whether it is accepted is in `whistle department inbox --as {department}`"
+    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); {accepted}.")
 
 
 async def _find(settings: Settings, department: str, asked: str) -> UUID:

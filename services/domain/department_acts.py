@@ -33,7 +33,7 @@ def decide(story: Story, department: str, fact: Any) -> Verdict:
         return Refusal(f"this was said of round {fact.round}, and the current one is {owed.round}")
     allowed, act = _ACTS[type(fact)]
     if owed.status not in allowed:
-        return Refusal(f"the obligation is {owed.status}, where this does not fit")
+        return Refusal(f"the obligation is {owed.status}: {_INSTEAD[owed.status]}")
     return act(story, owed, fact)
 
 
@@ -133,6 +133,18 @@ def _request(story: Story, owed: Obligation, request: Request, until: datetime, 
 
 
 _Act = Callable[[Story, Obligation, Any], Verdict]
+_INSTEAD: Mapping[str, str] = MappingProxyType(
+    {
+        "dispatched": "acknowledge it first",
+        "acknowledged": "it has been taken on already",
+        "parked": "it waits for its review",
+        "declined": "the street decides whether it insists or calls another",
+        "resolved": "the street confirms it or sends it back",
+        "confirmed": "nothing is owed any more",
+        "withdrawn": "nothing is owed any more",
+    }
+)
+"""What is to be done, or waited for, where an act doesn't fit how an obligation stands."""
 _ACTS: Mapping[type, tuple[frozenset[str], _Act]] = MappingProxyType(
     {
         response.Acknowledged: (frozenset({"dispatched"}), _acknowledge),

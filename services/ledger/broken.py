@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple, get_args
@@ -96,6 +96,13 @@ class Page:
 
     promises: Sequence[Promise]
     next: After | None
+
+
+class Counts(NamedTuple):
+    """How many promises a question is about, and how many of them are still open."""
+
+    total: int
+    open: int
 
 
 # --- what may be asked ------------------------------------------------------------------------------------------------
@@ -209,7 +216,30 @@ async def every(connection: AsyncConnection, asked: Asked, now: datetime) -> lis
     return found
 
 
+async def count(connection: AsyncConnection, asked: Asked, units: Collection[str]) -> Counts:
+    """Count all that is asked for, wherever a page begins; `units` are those of the directory, if there is one.
+
+    Raises:
+        Misasked: nothing was ever broken by the unit asked for, and the directory has none of this name.
+
+    """
+    values: dict[str, Any] = {}
+    where = _where(replace(asked, after=None), values)
+    statement = f"SELECT count(*), count(*) FILTER (WHERE open) FROM ledger.broken {where}"  # noqa: S608 - our own names
+    found = Counts(*(await connection.execute(text(statement), values | dict(asked.filters))).one())
+    unit = asked.filters.get("unit")
+    if unit and not found.total and units and unit not in units:
+        raise Misasked(f"there is no unit {unit[:50]!r} in the directory: give the code of one that is there")
+    return found
+
+
 def _select(asked: Asked, values: dict[str, Any]) -> str:
+    order = ", ".join(f"{each} DESC" for each in _ORDER)
+    where = _where(asked, values)
+    return f"SELECT {', '.join(_ORDER)}, {_SHOWN} FROM ledger.broken {where} ORDER BY {order} LIMIT :many"  # noqa: S608 - our own names
+
+
+def _where(asked: Asked, values: dict[str, Any]) -> str:
     conditions = [f"{_COLUMN_OF.get(name, name)} = :{name}" for name in asked.filters]
     if asked.open is not None:
         conditions.append("open = :open")
@@ -222,9 +252,7 @@ def _select(asked: Asked, values: dict[str, Any]) -> str:
         due_at, incident, since, name, is_open = asked.after
         values |= {"a": is_open == "True", "b": due_at, "c": incident, "d": int(since), "e": name}
         conditions.append(f"({', '.join(_ORDER)}) < (:a, :b, :c, :d, :e)")
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = ", ".join(f"{each} DESC" for each in _ORDER)
-    return f"SELECT {', '.join(_ORDER)}, {_SHOWN} FROM ledger.broken {where} ORDER BY {order} LIMIT :many"  # noqa: S608 - our own names
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _place(row: Row[Any]) -> After:

@@ -296,18 +296,20 @@ async def _show(settings: Settings, incident: str, *, as_json: bool) -> None:
     from services.ledger.tables import history_table  # noqa: PLC0415 - as above
     from services.runtime.terminal import width  # noqa: PLC0415 - as above
 
-    async def look(engine: AsyncEngine) -> list[Any]:
+    async def look(engine: AsyncEngine) -> tuple[list[Any], UUID | None]:
         async with engine.connect() as connection:
-            return await queries.history(connection, found)
+            return await queries.history(connection, found), await queries.home(connection, found)
 
     found = await _one(settings, incident)
     await _noted(settings, "history", found)
-    lines = await _asked(settings, look)
+    lines, home = await _asked(settings, look)
     if as_json:
         told = [{**asdict(line), "data": json.loads(line.data)} for line in lines]
         typer.echo(json.dumps(told, ensure_ascii=False, default=_written))
     else:
         Console(width=width()).print(history_table(lines, names_of(settings), f"事件 incident {found}"))
+        if home:
+            typer.echo(f"后续见并入的事件 it goes on in the incident it is attached to: whistle ledger show {home}")
 
 
 async def _one(settings: Settings, prefix: str) -> UUID:
@@ -355,7 +357,7 @@ async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, a
 
     from services.ledger.asking import MOST, Misasked  # noqa: PLC0415 - as above
     from services.ledger.audit import of_list  # noqa: PLC0415 - as above
-    from services.ledger.broken import Promise, every, read  # noqa: PLC0415 - as above
+    from services.ledger.broken import Promise, count, every, read  # noqa: PLC0415 - as above
     from services.ledger.names import names_of  # noqa: PLC0415 - as above
     from services.ledger.queries import snapshot  # noqa: PLC0415 - as above
     from services.ledger.tables import broken_table  # noqa: PLC0415 - as above
@@ -371,9 +373,13 @@ async def _broken(settings: Settings, asked: dict[str, str], *, as_json: bool, a
     async def look(engine: AsyncEngine) -> list[Promise]:
         now = (await open_clock(engine)).now()
         async with snapshot(engine) as connection:
+            await count(connection, question, names.all)
             return await every(connection, question, now)
 
-    found = await _asked(settings, look)
+    try:
+        found = await _asked(settings, look)
+    except Misasked as error:
+        _stop(str(error), BAD_INPUT)
     await _noted(settings, of_list("broken", asked), shown=[each.incident for each in found])
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, default=_written))

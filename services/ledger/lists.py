@@ -20,7 +20,7 @@ from services.domain.clocks import UNTAKEN
 from services.domain.figures import ANSWERED
 from services.domain.wording import grams_of, marks
 from services.ledger.asking import KIND_OF, Asked, Place
-from services.ledger.queries import between
+from services.ledger.queries import MOST_MATCHES, between
 
 FEW = 1_500
 """What no more reports say is looked up."""
@@ -81,17 +81,19 @@ class Overdue:
 class Page:
     """Some lines of a list, the longest waiting first, and after which place the next ones come (None: no more).
 
-    Of what is overdue, all that nobody has taken on comes before everything else.
+    Of what is overdue, all that nobody has taken on comes before everything else. `named` are the reports whose id
+    begins with what is searched for, whichever list they are on, as far as the list's own lines don't show them.
     """
 
     items: Sequence[Item]
     overdue: Sequence[Overdue]
     next: Place | None
+    named: Sequence[Item] = ()
 
     @property
     def shown(self) -> Iterator[UUID]:
         """The incidents it shows, in its order: each report's own, and the one it lives in."""
-        return shown((*self.items, *self.overdue))
+        return shown((*self.items, *self.overdue, *self.named))
 
 
 def shown(lines: Iterable[Item | Overdue]) -> Iterator[UUID]:
@@ -119,12 +121,19 @@ _COLUMN_OF: Mapping[str, str] = {"department": "lead"}
 
 
 async def page(connection: AsyncConnection, asked: Asked, now: datetime) -> Page:
-    """Return a part of a list, as it is at an instant (UTC)."""
+    """Return a part of a list, as it is at an instant (UTC); its first page has what is searched for by id."""
     if asked.name == "overdue":
         broken, following = await _broken(connection, asked, now)
-        return Page([], await _overdue(connection, broken), following)
-    found, following = await _Query(asked, now).lines(connection)
-    return Page(await _items(connection, found), [], following)
+        found = Page([], await _overdue(connection, broken), following)
+    else:
+        rows, following = await _Query(asked, now).lines(connection)
+        found = Page(await _items(connection, rows), [], following)
+    ends = between(asked.prefix) if asked.prefix and not asked.after else None
+    if ends is None:
+        return found
+    shown = {each.id for each in found.items} | {each.id for each in found.overdue}
+    named = (await connection.execute(_NAMED, dict(zip(("first", "last"), ends, strict=True)))).all()
+    return replace(found, named=await _items(connection, [each for each in named if each.id not in shown]))
 
 
 async def _broken(connection: AsyncConnection, asked: Asked, now: datetime) -> tuple[list[Row[Any]], Place | None]:
@@ -272,6 +281,9 @@ class _Query:
         return (at, incident, *rest)
 
 
+_NAMED = text(
+    f"SELECT id FROM ledger.fate WHERE id BETWEEN :first AND :last ORDER BY id LIMIT {MOST_MATCHES}"  # noqa: S608 - our own
+)
 _ITEMS = text(
     "SELECT own.id, fate.home, own.kind, own.category, own.community, own.place, own.description, own.reported_at, "
     "fate.status, fate.owned, home.lead, home.owners, home.due_at, home.late, home.escalations, home.reopened, "

@@ -15,7 +15,7 @@ function make(tag, attributes = {}, ...children) {
 }
 const english = (text) => make("span", { lang: "en" }, text);
 const both = ([zh, en]) => [zh + " ", english(en)];
-const header = (zh, en, kind = "") => make("th", { scope: "col", class: kind }, zh + " ", english(en));
+const header = (zh, en, kind = "") => make("th", { scope: "col", class: kind, "data-name": zh }, zh + " ", english(en));
 const number = (value, red = false) =>
   make("td", { class: "number" + (value ? (red ? " red" : "") : " zero") }, String(value));
 
@@ -45,43 +45,61 @@ function matter(row) {
 }
 const MATTER = [["事件", "incident"], ["类别", "kind"], ["地点", "where"], ["内容", "what"]];
 
+const named = (...more) => [...MATTER, ...more].map(([zh, en, kind]) => header(zh, en, kind));
+const at = (text) => make("span", { class: "at" }, text);
+
 function unowned(rows) {
-  const columns = [...MATTER, ["上报", "reported"]].map(([zh, en]) => header(zh, en));
+  const columns = named(["上报", "reported"], ["升级", "escalated", "number"]);
   const lines = rows.map((row) => opening(row, ...matter(row),
-    make("td", { class: "when", "data-label": "上报" }, row.reported),
-    labelled(number(row.escalations, true), "升级")));
-  return cards(table("无人负责", [...columns, header("升级", "escalated", "number")], lines));
+    make("td", { class: "when" }, row.reported), number(row.escalations, true)));
+  return cards(table("无人负责", columns, lines), columns);
 }
 function overdue(rows) {
-  const columns = [...MATTER, ["谁", "who"], ["期限", "due"]].map(([zh, en]) => header(zh, en));
+  const columns = named(["谁", "who"], ["期限", "due"]);
   return cards(table("逾期", columns, rows.map((row) => opening(row, ...matter(row),
-    make("td", { "data-label": "谁" }, row.unit),
-    make("td", { class: "when red", "data-label": "期限" }, `${row.deadline.zh} ${row.due}`,
-      make("small", { lang: "en" }, row.deadline.en))))));
+    make("td", {}, row.unit),
+    make("td", { class: "when red" }, `${row.deadline.zh} ${row.due}`, make("small", { lang: "en" }, row.deadline.en))))), columns);
 }
 function items(rows) {
-  const columns = [...MATTER, ["状态", "status"], ["责任", "owner"], ["期限", "due"]].map(([zh, en]) => header(zh, en));
+  const columns = named(["状态", "status"], ["责任", "owner"], ["期限", "due"]);
+  const wasLate = (row) => (row.late ? [make("small", { class: "red" }, "曾逾期 ", english("was late"))] : []);
   return cards(table("清单", columns, rows.map((row) => opening(row, ...matter(row),
     make("td", {}, ...both(words.statuses[row.status] || [row.status, ""])),
     make("td", { class: "owner" }, row.lead || "—", make("small", {}, row.owners)),
-    make("td", { class: "when" + (row.late ? " red" : "") }, row.due || "—")))));
+    make("td", { class: "when" }, row.due || "—", ...wasLate(row))))), columns);
 }
 function broken(rows) {
-  const columns = [...MATTER, ["谁", "who"], ["期限", "due"], ["逾期", "late"], ["升级到", "climbed to"], ["督办", "case"]].map(([zh, en]) => header(zh, en));
-  return cards(table("失信事项", columns, rows.map((row) => opening(row, ...matter(row),
-    make("td", { "data-label": "谁" }, row.unit, make("small", {}, ...both(words.sides[row.side] || [row.side, ""]))),
-    make("td", { class: "when", "data-label": "期限" }, `${row.deadline.zh} ${row.due}`, make("small", { lang: "en" }, row.deadline.en)),
-    make("td", { class: "when" + (row.ended ? "" : " red"), "data-label": "逾期" }, row.late, make("small", {}, row.ended || "未履行 still open")),
-    make("td", { "data-label": "升级到" }, row.post || "催办 reminded"),
-    make("td", { class: "what", "data-label": "督办" }, row.case || "—", make("small", {}, row.explanation))))));
+  const columns = named(["谁", "who"], ["期限", "due"], ["逾期", "late"], ["升级到", "climbed to"], ["督办", "case"]);
+  const ended = (row) => (row.ended ? [row.ended + " ", at(row.ended_at)] : ["未履行 still open"]);
+  const made = cards(table("失信事项", columns, rows.map((row) => opening(row, ...matter(row),
+    make("td", {}, row.unit, make("small", {}, ...both(words.sides[row.side] || [row.side, ""]))),
+    make("td", { class: "when" }, row.deadline.zh + " ", at(row.due), make("small", { lang: "en" }, row.deadline.en)),
+    make("td", { class: "late" + (row.ended ? "" : " red") }, row.late, make("small", {}, ...ended(row))),
+    make("td", {}, row.post || "催办 reminded"),
+    make("td", { class: "case" }, row.case || "—", make("small", {}, row.explanation))))), columns);
+  made.classList.add("dense");
+  return made;
 }
-function labelled(cell, label) { cell.dataset.label = label; return cell; }
-function cards(made) { made.classList.add("cards"); return made; }
+/** Make a card of each line where the page is narrow; the columns from the place `named` on are named in it. */
+function cards(made, columns, named = MATTER.length) {
+  made.classList.add("cards");
+  for (const part of made.children) for (const row of part.rows) {
+    // The first cell of a foot may span more columns than one.
+    const spanned = columns.length - row.children.length;
+    [...row.children].forEach((cell, place) => {
+      const name = columns[place + spanned]?.dataset.name;
+      if (name && place + spanned >= named && cell.tagName !== "TH") cell.dataset.label = name;
+    });
+  }
+  return made;
+}
+
+const nothing = () => make("p", { class: "nothing" }, "没有 ", english("none"));
 
 function first(name, found, show) {
   $(name + "-total").textContent = found.total;
   $(name).parentElement.classList.toggle("none", found.total === 0);
-  const inside = found.total ? [show(found.rows)] : [make("p", { class: "nothing" }, "没有 ", english("none"))];
+  const inside = found.total ? [show(found.rows)] : [nothing()];
   const left = found.total - found.rows.length;
   if (left > 0) inside.push(all(name, `另有 ${left} 项，查看全部`, `${left} more, show all`));
   $(name).replaceChildren(...inside);
@@ -176,28 +194,53 @@ async function look() {
 
 let back = null;
 let wanted = 0;
+let shownWhole = false;
+/** What was shown before, the last on top: what is opened from a list leads back to it. */
+let trail = [];
 async function open(title, path, body) {
   const mine = ++wanted;
   const dialog = $("dialog");
   if (!dialog.open) { back = document.activeElement?.dataset?.id; dialog.showModal(); }
+  else if (shownWhole) trail.push({ title: [...$("dialog-title").childNodes], inside: [...$("dialog-body").childNodes], scrolled: dialog.scrollTop, focused: document.activeElement });
+  shownWhole = false;
+  $("back").hidden = !trail.length;
   $("dialog-title").replaceChildren(...title);
   $("dialog-body").replaceChildren("…");
   $("dialog-title").focus();
   let inside;
   try { inside = body(await ask(path)); } catch (error) { inside = failed(error); }
-  if (mine === wanted) $("dialog-body").replaceChildren(inside);
+  if (mine !== wanted) return;
+  $("dialog-body").replaceChildren(inside);
+  dialog.scrollTop = 0;
+  shownWhole = true;
+}
+function goBack() {
+  const last = trail.pop();
+  wanted += 1;
+  shownWhole = true;
+  $("back").hidden = !trail.length;
+  $("dialog-title").replaceChildren(...last.title);
+  $("dialog-body").replaceChildren(...last.inside);
+  $("dialog").scrollTop = last.scrolled;
+  last.focused?.focus({ preventScroll: true });
 }
 const TITLES = { unowned: ["无人负责", "nobody owns"], overdue: ["逾期", "overdue"], ...Object.fromEntries(Object.entries(LIST_OF).map(([kind, name]) => [name, words.kinds[kind]])) };
 const SHOWS = { unowned, overdue };
 function list(name, filters = {}) {
   const path = (after) => `/api/lists/${name}?` + new URLSearchParams(after ? { ...filters, after } : filters);
-  open(both(TITLES[name]), path(), (found) => pages(found, SHOWS[name] || items, path));
+  open(both(TITLES[name]), path(), (found) => {
+    const listed = pages(found, SHOWS[name] || items, path);
+    if (!found.named?.length) return listed;
+    // What is asked for by its id is shown whichever list it is on.
+    const title = make("h3", {}, "编号相符 ", english("of this id"));
+    return make("div", {}, title, items(found.named), make("h3", {}, ...both(TITLES[name])), listed);
+  });
 }
 /** Show a list as far as it was read, with a button for what follows. */
 function pages(found, shows, path) {
   const inside = make("div", {});
   const made = shows(found.rows);
-  const none = make("p", { class: "nothing" }, "没有 ", english("none"));
+  const none = nothing();
   const more = make("button", { type: "button", class: "more" }, "更多 ", english("more"));
   const grown = (one) => {
     made.hidden = !made.tBodies[0].rows.length;
@@ -221,11 +264,19 @@ function pages(found, shows, path) {
   return inside;
 }
 function history(id) {
-  open(["经过 ", english("history"), " " + id], "/api/incidents/" + encodeURIComponent(id), (found) =>
-    make("ol", { class: "history" }, ...found.entries.map((entry) => make("li", { class: entry.type },
+  open(["经过 ", english("history"), " " + id], "/api/incidents/" + encodeURIComponent(id), (found) => {
+    const entries = found.entries.map((entry) => make("li", { class: entry.type },
       make("span", { class: "when" }, entry.at),
       make("span", { class: "act" }, entry.zh + " ", english(entry.en), make("span", { class: "who" }, [entry.who, entry.by].filter(Boolean).join(" · "))),
-      make("p", {}, entry.what)))));
+      make("p", {}, entry.what)));
+    return make("div", {}, make("ol", { class: "history" }, ...entries), ...(found.home ? [homeOf(found.home)] : []));
+  });
+}
+/** Where a repeat goes on: in the incident that it was attached to. */
+function homeOf(id) {
+  const button = make("button", { type: "button", class: "id" }, id);
+  button.addEventListener("click", () => history(id));
+  return make("p", { class: "notice" }, "后续见并入的事件 ", english("it goes on in the incident it is attached to"), " ", button);
 }
 
 // --- rounds of inspection -----------------------------------------------------------------------------------------
@@ -243,21 +294,21 @@ function leading(text, label, go, ...cells) {
 }
 function byLevel() {
   const columns = [header("网格", "grid level"), header("次数", "rounds", "number"), ...cameTo()];
-  open(["排查 ", english("rounds of inspection")], "/api/rounds", ({ rows }) => table("排查", columns, rows.map((row) =>
-    leading(`${row.grid_level} 级`, `${row.grid_level} 级 level`, () => ofLevel(row.grid_level), number(row.rounds), ...counted(row)))));
+  open(["排查 ", english("rounds of inspection")], "/api/rounds", ({ rows }) => cards(table("排查", columns, rows.map((row) =>
+    leading(`${row.grid_level} 级`, `${row.grid_level} 级 level`, () => ofLevel(row.grid_level), number(row.rounds), ...counted(row)))), columns, 1));
 }
 function ofLevel(level) {
   const columns = [header("排查", "round"), header("时间", "when"), header("社区", "community"), header("内容", "purpose"), ...cameTo(), header("复查", "looked again", "number")];
-  open([`${level} 级网格排查 `, english(`rounds of grid level ${level}`)], `/api/rounds/levels/${level}`, ({ rows }) => table("排查", columns, rows.map((row) =>
+  open([`${level} 级网格排查 `, english(`rounds of grid level ${level}`)], `/api/rounds/levels/${level}`, ({ rows }) => !rows.length ? nothing() : cards(table("排查", columns, rows.map((row) =>
     leading(row.id.slice(0, 13), "排查 round " + row.id, () => ofRound(row.id), make("td", { class: "when" }, row.inspected_at),
-      make("td", {}, row.community), make("td", {}, row.purpose), ...counted(row), number(row.rechecked)))));
+      make("td", {}, row.community), make("td", {}, row.purpose), ...counted(row), number(row.rechecked)))), columns, 4));
 }
 function ofRound(id) {
   const columns = [header("事件", "incident"), header("类别", "kind"), header("内容", "what"), header("结果", "what became of it"), header("本次复查", "held then"), header("最近复查", "held last")];
   const held = (holds) => make("td", { class: holds === false ? "red" : "" }, { true: "到位 holds", false: "不到位 does not hold", null: "" }[holds]);
-  open(["排查 ", english("round"), " " + id], "/api/rounds/" + encodeURIComponent(id), ({ rows }) => table("排查", columns, rows.map((row) =>
+  open(["排查 ", english("round"), " " + id], "/api/rounds/" + encodeURIComponent(id), ({ rows }) => !rows.length ? nothing() : cards(table("排查", columns, rows.map((row) =>
     leading(row.report.slice(0, 13), "经过 history " + row.report, () => history(row.report), make("td", {}, row.kind),
-      make("td", { class: "what" }, row.description), make("td", {}, row.fate), held(row.rechecked), held(row.holds)))));
+      make("td", { class: "what" }, row.description), make("td", {}, row.fate), held(row.rechecked), held(row.holds)))), columns, 3));
 }
 $("rounds").addEventListener("click", byLevel);
 
@@ -281,7 +332,11 @@ $("ask-broken").addEventListener("submit", (event) => {
   event.preventDefault();
   const asked = given("ask-broken");
   const path = (after) => "/api/broken?" + new URLSearchParams(after ? { ...asked, after } : asked);
-  open(["失信事项 ", english("broken promises")], path(), (found) => pages(found, broken, path));
+  open(["失信事项 ", english("broken promises")], path(), (found) => {
+    const { total, open: still } = found.counts;
+    $("dialog-title").append(" ", make("b", {}, String(total)), ` · 未履行 ${still} `, english("still open"));
+    return pages(found, broken, path);
+  });
 });
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -292,8 +347,9 @@ $("ask").addEventListener("submit", (event) => {
 // --- closing, and coming from elsewhere ---------------------------------------------------------------------------
 
 $("close").addEventListener("click", () => $("dialog").close());
+$("back").addEventListener("click", goBack);
 $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
-$("dialog").addEventListener("close", () => { wanted += 1; $("dialog-body").replaceChildren(); if (back) document.querySelector(`main [data-id="${CSS.escape(back)}"]`)?.focus(); });
+$("dialog").addEventListener("close", () => { wanted += 1; trail = []; shownWhole = false; $("dialog-body").replaceChildren(); if (back) document.querySelector(`main [data-id="${CSS.escape(back)}"]`)?.focus(); });
 // `/#<incident>` names one incident's history, so that it can be passed on.
 function follow() {
   const id = location.hash.slice(1);

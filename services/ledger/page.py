@@ -234,7 +234,8 @@ def _list(ledger: Ledger) -> Answer:
             *(_item(each, ledger.names) for each in found.items),
             *(_overdue(each, ledger.names) for each in found.overdue),
         ]
-        return JSONResponse({"rows": rows, "next": cursor(found.next) if found.next else None})
+        named = [_item(each, ledger.names) for each in found.named]
+        return JSONResponse({"rows": rows, "next": cursor(found.next) if found.next else None, "named": named})
 
     return lines
 
@@ -247,10 +248,15 @@ def _broken(ledger: Ledger) -> Answer:
             return JSONResponse({"error": str(error)}, status_code=400)
         async with queries.snapshot(ledger.engine) as connection:
             found = await broken.page(connection, asked, ledger.clock.now())
+            try:
+                counts = await broken.count(connection, asked, ledger.names.all)
+            except Misasked as error:
+                return JSONResponse({"error": str(error)}, status_code=400)
         shown = [each.incident for each in found.promises]
         await ledger.show(request, audit.of_list("broken", request.query_params), shown=shown)
         rows = [_promise(each, ledger.names) for each in found.promises]
-        return JSONResponse({"rows": rows, "next": cursor(found.next) if found.next else None})
+        following = cursor(found.next) if found.next else None
+        return JSONResponse({"rows": rows, "next": following, "counts": counts._asdict()})
 
     return lines
 
@@ -261,9 +267,11 @@ def _history(ledger: Ledger) -> Answer:
         await ledger.show(request, "history", incident)
         async with ledger.engine.connect() as connection:
             lines = await queries.history(connection, incident)
+            home = await queries.home(connection, incident)
         if not lines:
             return JSONResponse({"error": "没有这一件 there is no such incident"}, status_code=404)
-        return JSONResponse({"id": str(incident), "entries": [_line(line, ledger.names) for line in lines]})
+        entries = [_line(line, ledger.names) for line in lines]
+        return JSONResponse({"id": str(incident), "home": str(home) if home else None, "entries": entries})
 
     return history
 
@@ -343,7 +351,8 @@ def _promise(each: broken.Promise, names: Names) -> dict[str, Any]:
         "deadline": {"zh": chinese, "en": english},
         "due": names.local(each.due_at),
         "late": late(each.late_s),
-        "ended": f"{both(ENTRIES, each.ended_by)} {names.local(each.ended_at)}" if each.ended_at else "",
+        "ended": both(ENTRIES, each.ended_by) if each.ended_at else "",
+        "ended_at": names.local(each.ended_at) if each.ended_at else "",
         "post": both(POSTS, each.post) if each.post else "",
         "case": both(CASES, each.case) if each.case else "",
         "explanation": plain(each.explanation),

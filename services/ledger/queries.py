@@ -104,6 +104,13 @@ async def history(connection: AsyncConnection, incident: UUID) -> list[Line]:
     return [Line(*each) for each in result]
 
 
+async def home(connection: AsyncConnection, report: UUID) -> UUID | None:
+    """Return the incident in which a report lives that was attached to it, directly or by others; None elsewhere."""
+    statement = text("SELECT home FROM ledger.fate WHERE id = :id AND home <> id")
+    found: UUID | None = await connection.scalar(statement, {"id": report})
+    return found
+
+
 def between(prefix: str) -> tuple[UUID, UUID] | None:
     """Return the first and the last id that begin like this; None where none does."""
     try:

@@ -23,7 +23,7 @@ function ratesTable(found) {
     ...found.by.map((by) => make("td", { class: "name" }, group.names[by])), ...cells(group.rates)));
   const span = String(Math.max(1, found.by.length));
   const total = make("th", { scope: "row", colspan: span }, "合计 ", english("total"));
-  return table("三率", columns, rows, [make("tr", {}, total, ...cells(found.total))]);
+  return cards(table("三率", columns, rows, [make("tr", {}, total, ...cells(found.total))]), columns, labels.length);
 }
 function ratesAsked() {
   const asked = [...new FormData($("rates-ask"))].filter(([, value]) => value);

@@ -32,7 +32,7 @@ WORK_MEMORY = "64MB"
 """Times are put in order in memory, a million of them too."""
 MOST_GROUPS = 10_000
 """How many groups are counted at once: nobody reads more, and a workbook of them takes seconds."""
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _DAY = timedelta(days=1)
 
 

@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from services.domain.reasons import in_both
+from services.domain.words import (
+    CATEGORIES,
+    DEADLINES,
+    KINDS,
+    POSTS,
+    REQUESTS,
+    ROLES,
+    STATUSES,
+    Both,
+    both,
+    category,
+    plain,
+)
 from services.ledger.names import Names
 from services.ledger.queries import Line
 
-Both = tuple[str, str]
 Data = Mapping[str, Any]
+# What others of the ledger show by the words that all rooms have.
+__all__ = ["CATEGORIES", "DEADLINES", "KINDS", "POSTS", "STATUSES", "Both", "both", "category", "plain"]
 
-KINDS: Final[Mapping[str, Both]] = MappingProxyType(
-    {
-        "demand": ("诉求", "demand"),
-        "suggestion": ("建议", "suggestion"),
-        "hazard": ("隐患", "hazard"),
-        "dispute": ("矛盾纠纷", "dispute"),
-        "instability": ("不稳定因素", "instability"),
-    }
-)
-STATUSES: Final[Mapping[str, Both]] = MappingProxyType(
-    {
-        "received": ("待决定", "received"),
-        "called": ("已呼叫", "called"),
-        "responding": ("办理中", "responding"),
-        "confirmed": ("已确认", "confirmed"),
-        "answered": ("已答复", "answered"),
-        "closed": ("已结案", "closed"),
-        "refused": ("不予受理", "refused"),
-        "attached": ("并案未接", "attached"),
-    }
-)
-DEADLINES: Final[Mapping[str, Both]] = MappingProxyType(
-    {
-        "decide": ("决定", "decide"),
-        "overall": ("总时限", "overall"),
-        "answer": ("答复", "answer"),
-        "acknowledge": ("签收", "acknowledge"),
-        "arrive": ("到场", "arrive"),
-        "stop-work": ("责令停工", "stop work"),
-        "penalty": ("处罚决定", "penalty"),
-        "resolve": ("办结", "resolve"),
-        "confirm": ("确认", "confirm"),
-        "approve": ("审批", "approve"),
-        "lead": ("指定主办", "name the lead"),
-        "review": ("复查", "review"),
-        "close": ("结案", "close"),
-        "reply": ("群众补充", "reply"),
-        "explain": ("书面说明", "explain"),
-        "judge": ("审核说明", "judge"),
-    }
-)
 SIDES: Final[Mapping[str, Both]] = MappingProxyType(
     {
         "department": ("部门", "department"),
@@ -70,55 +43,6 @@ CASES: Final[Mapping[str, Both]] = MappingProxyType(
         "asked": ("督办中，待说明", "asked to explain"),
         "explained": ("已说明，待审核", "explained"),
         "accepted": ("已销号", "accepted"),
-    }
-)
-POSTS: Final[Mapping[str, Both]] = MappingProxyType(
-    {
-        "officer": ("经办人员", "officer"),
-        "section-head": ("科室负责人", "section head"),
-        "responsible-leader": ("分管领导", "responsible leader"),
-        "leading-group": ("领导小组", "leading group"),
-        "discipline-committee": ("纪工委", "discipline committee"),
-        "discipline-member": ("纪检委员", "discipline member"),
-        "supervision-office": ("督查室", "supervision office"),
-    }
-)
-CATEGORIES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "water-supply": "供水",
-        "power": "供电",
-        "gas": "燃气",
-        "drainage": "排水",
-        "river": "河道",
-        "road": "道路",
-        "lighting": "照明",
-        "greening": "绿化",
-        "sanitation": "环境卫生",
-        "parking": "停车",
-        "illegal-building": "违法建设",
-        "noise": "噪声",
-        "property-management": "物业管理",
-        "elevator": "电梯",
-        "fire-safety": "消防安全",
-        "building-safety": "建筑安全",
-        "self-built-housing": "自建房",
-        "food-safety": "食品安全",
-        "traffic": "交通",
-        "medical": "医疗",
-        "social-security": "社会保障",
-        "elderly-care": "养老",
-        "culture": "文体",
-        "public-order": "治安",
-        "neighbour-dispute": "邻里纠纷",
-        "family-dispute": "家庭纠纷",
-        "labour-dispute": "劳资纠纷",
-        "property-dispute": "物业纠纷",
-        "petition": "信访",
-        "schooling": "入学",
-        "bus-route": "公交线路",
-        "property-title": "产权办证",
-        "other": "其他",
-        "unclaimed-structure": "无主构筑物",
     }
 )
 ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
@@ -172,9 +96,17 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "act_refused": ("未予采纳", "act refused"),
     }
 )
-_REQUESTS: Final[Mapping[str, Both]] = MappingProxyType(
-    {"extension": ("延期", "extension"), "parking": ("挂账", "parking")}
+ACTS: Final[Mapping[str, Both]] = MappingProxyType(
+    {
+        **ENTRIES,
+        "confirmed": ("确认", "confirm"),
+        "extension_requested": ("申请延期", "ask for an extension"),
+        "parking_requested": ("申请挂账", "ask for parking"),
+        "inspected": ("排查", "inspection"),
+        "breaches_listed": ("通报", "notice of breaches"),
+    }
 )
+"""What parties do, by the name of what they say, where it has no entry of that name."""
 _CALLS: Final[Mapping[str, Both]] = MappingProxyType(
     {
         "general": ("群众诉求哨", "general call"),
@@ -207,32 +139,15 @@ FINDINGS: Final[Mapping[str, Both]] = MappingProxyType(
 PURPOSES: Final[Mapping[str, Both]] = MappingProxyType(
     {"safety": ("安全隐患", "safety"), "disputes": ("矛盾纠纷", "disputes")}
 )
-_ROLES: Final[Mapping[str, Both]] = MappingProxyType({"lead": ("主办", "lead"), "support": ("协办", "support")})
-# What a report says is shown on terminals and pages: no control characters, and nothing that turns text around.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
-
-
-def plain(text: str) -> str:
-    """Return text on one line, without what a terminal or a page would obey instead of show."""
-    return _UNSEEN.sub(" ", text).strip()
-
-
-def both(words: Mapping[str, Both], code: str) -> str:
-    """Return a code in both languages; the code itself where it has no words."""
-    found = words.get(code)
-    return f"{found[0]} {found[1]}" if found else plain(code)
-
-
-def category(code: str) -> str:
-    """Return a category in both languages."""
-    chinese = CATEGORIES.get(code)
-    return f"{chinese} {code}" if chinese else plain(code)
 
 
 def late(seconds: int) -> str:
     """Return for how long, in days and hours."""
     days, hours = divmod(seconds // 3600, 24)
-    return f"{days} 天 d {hours} 小时 h" if days else f"{hours} 小时 h {seconds % 3600 // 60} 分 min"
+    if days:
+        return f"{days}天{hours}小时 {days} d {hours} h"
+    minutes = seconds % 3600 // 60
+    return f"{hours}小时{minutes}分 {hours} h {minutes} min"
 
 
 def entry_name(type_: str) -> str:
@@ -264,11 +179,14 @@ def told(line: Line, names: Names) -> str:
 def _common(data: Data, names: Names) -> list[str]:
     """Return what many entries have: whether it proved true, reason, note, answer, and the deadlines they set."""
     texts = [both(_PROVED, data["proved"])] if data.get("proved") else []
-    texts += [str(data[key]) for key in ("question", "reply", "reason", "explanation") if data.get(key)]
+    texts += [str(data[key]) for key in ("question", "reply") if data.get(key)]
+    texts += [in_both(data["reason"], names.unit, names.local)] if data.get("reason") else []
+    texts += [str(data["explanation"])] if data.get("explanation") else []
     if data.get("note"):
         # Beside words for the reporter, whatever else is said is internal.
         internal = data.get("answer") or data.get("reason")
-        texts.append(f"内部 internal: {data['note']}" if internal else str(data["note"]))
+        note = in_both(data["note"], names.unit, names.local)
+        texts.append(f"内部 internal: {note}" if internal else note)
     texts += [str(data["answer"])] if data.get("answer") else []
     provisional = data.get("provisional") or {}
     limits = [
@@ -291,8 +209,14 @@ def _department(data: Data, names: Names) -> str:
     return names.unit(data["department"]) if data.get("department") else ""
 
 
-def _owners(owner: Data) -> str:
-    return f"{owner['leader']} / {owner['section']} / {owner['officer']}"
+def _owners(owner: Data, names: Names) -> str:
+    return " / ".join(_owner(owner[each], names) for each in ("leader", "section", "officer"))
+
+
+def _owner(named: str, names: Names) -> str:
+    """Return who owns it; where nobody held the post at the dispatch, the post, and that it was vacant."""
+    unit, colon, post = named.partition(":")
+    return f"空缺 vacant: {names.unit(unit)} {both(POSTS, post)}" if colon and post in POSTS else named
 
 
 def _instant(text: str, names: Names) -> str:
@@ -315,11 +239,11 @@ def _called(data: Data, names: Names) -> list[str]:
 def _dispatched(data: Data, names: Names) -> list[str]:
     policy = data["policy"]
     rule = f"{_rules([policy['rule']])} ({policy['version']}, {policy['ladder']['name']})"
-    return [_department(data, names), both(_ROLES, data["role"]), _round(data), _owners(data["owner"]), rule]
+    return [_department(data, names), both(ROLES, data["role"]), _round(data), _owners(data["owner"], names), rule]
 
 
 def _acknowledged(data: Data, names: Names) -> list[str]:
-    return [_department(data, names), _owners(data["owner"])]
+    return [_department(data, names), _owners(data["owner"], names)]
 
 
 def _progressed(data: Data, names: Names) -> list[str]:
@@ -329,7 +253,7 @@ def _progressed(data: Data, names: Names) -> list[str]:
 
 def _requested(data: Data, names: Names) -> list[str]:
     until = f"→ {_instant(data['until'], names)}" if data.get("until") else ""
-    return [_department(data, names), both(_REQUESTS, data["request"]), until]
+    return [_department(data, names), both(REQUESTS, data["request"]), until]
 
 
 def _reminded(data: Data, names: Names) -> list[str]:
@@ -418,7 +342,7 @@ _TOLD: Final[Mapping[str, Callable[[Data, Names], list[str]]]] = MappingProxyTyp
         "explained": _case,
         "case_rejected": _case,
         "case_accepted": _case,
-        "act_refused": lambda data, _names: [str(data["act"])],
+        "act_refused": lambda data, _names: [both(ACTS, str(data["act"]).rpartition(".v")[0].rpartition(".")[2])],
     }
 )
 

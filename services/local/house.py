@@ -24,6 +24,7 @@ from services.runtime.settings import HOUSE_FILE, Settings
 
 KAFKA = "WHISTLE_KAFKA__BOOTSTRAP_SERVERS"
 DATABASE = "WHISTLE_DATABASE__URL"
+CONFIG = "WHISTLE_CONFIG"
 PORTS = {
     "WHISTLE_PAGE_PORT": 8080,
     "WHISTLE_PUBLISHER__PORT": 8081,
@@ -34,18 +35,19 @@ PORTS = {
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where Kafka and PostgreSQL are, and whether both belong to somebody else."""
+    """Where Kafka and PostgreSQL are, whether both belong to somebody else, and which configuration the house has."""
 
     kafka: str
     database: str
     own: bool
     ports: Mapping[str, int]
+    config: str
 
     @property
     def environment(self) -> dict[str, str]:
         """What rooms and commands need to find them."""
         ports = {name: str(port) for name, port in self.ports.items()}
-        return {KAFKA: self.kafka, DATABASE: self.database, **ports}
+        return {KAFKA: self.kafka, DATABASE: self.database, CONFIG: self.config, **ports}
 
 
 @asynccontextmanager
@@ -59,13 +61,19 @@ async def servers(home: Path) -> AsyncIterator[Servers]:
             database = (await stack.enter_async_context(EmbeddedPostgres(home))).url
         if not kafka:
             kafka = (await stack.enter_async_context(EmbeddedKafka(home))).bootstrap_servers
-        found = Servers(kafka, database, own, ports)
+        found = Servers(kafka, database, own, ports, config_of(os.environ))
         stack.callback(HOUSE_FILE.unlink, missing_ok=True)
-        _tell(found)
+        tell(found)
         yield found
 
 
-def _tell(found: Servers) -> None:
+def config_of(environment: Mapping[str, str]) -> str:
+    """Return the folder that the environment names, from wherever it is read; what a house before left counts not."""
+    given = environment.get(CONFIG)
+    return str(Path(given).resolve()) if given else str(Settings.model_fields["config"].default)
+
+
+def tell(found: Servers) -> None:
     """Write how to reach the house; only its owner may read it, since a database URL may hold a password."""
     HOUSE_FILE.parent.mkdir(parents=True, exist_ok=True)
     HOUSE_FILE.touch(mode=0o600)

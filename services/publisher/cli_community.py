@@ -122,8 +122,6 @@ def reinspect(
     note: Annotated[str, typer.Option("--note", help="A remark on the round, and on what doesn't hold.")] = "",
 ) -> None:
     """Record a round that looked again at earlier reports (复查), and print its id: what doesn't hold is done again."""
-    from datetime import UTC, datetime
-
     from services.publisher.desk import walk
     from services.runtime.settings import Settings
     from services.runtime.terminal import run
@@ -132,9 +130,7 @@ def reinspect(
     again += [{"report": each, "holds": False, "note": note[:200]} for each in fails or ()]
     if not again:
         raise typer.BadParameter("name at least one report: --holds or --fails")
-    fields = {
-        "purpose": purpose, "grid_level": level, "inspected_at": datetime.now(UTC), "rechecks": again, "note": note
-    }  # fmt: skip
+    fields = {"purpose": purpose, "grid_level": level, "rechecks": again, "note": note}
     run(walk(Settings.load(), community, fields))
 
 

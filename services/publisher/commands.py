@@ -26,6 +26,7 @@ from services.publisher.letters import Letter, is_code, judge_time, letter, open
 from services.publisher.outbox import Drained, Outbox, Sent
 from services.publisher.reading import MAX_LINE_BYTES, Fault, Line, read_fields, read_lines
 from services.publisher.spool import NotKeptError
+from services.runtime.clock import present
 from services.runtime.secret import NoKeyError, receipt_key
 from services.runtime.settings import Settings
 
@@ -56,7 +57,10 @@ def publish_one(fields: Mapping[str, Any], community: str | None, *, json: bool)
     inspection = "purpose" in content or "inspected_at" in content
     if inspection and "grid_level" not in content:
         return _fail("a round of inspection needs the level of the grid: give --grid-level, 1 to 4")
-    content.setdefault("inspected_at" if inspection else "happened_at", datetime.now(UTC))
+    settings = Settings.load()
+    when = "inspected_at" if inspection else "happened_at"
+    if when not in content:
+        content[when] = asyncio.run(present(settings.database))
     try:
         content["links"] = [dict(zip(("rel", "href"), each.split("=", 1), strict=True)) for each in fields["links"]]
     except KeyError:
@@ -66,7 +70,6 @@ def publish_one(fields: Mapping[str, Any], community: str | None, *, json: bool)
     line = read_fields(content)
     if isinstance(line, Fault):
         return _fail(line.what)
-    settings = Settings.load()
     post = Post()
     try:
         _collect([line], community, _known(settings), post, "the report")

@@ -31,6 +31,7 @@ from services.domain.configuration import Configuration
 from services.domain.receipts import receipt_of
 from services.publisher.client import NotKeptError, Publisher, Receipt, RejectedError
 from services.publisher.communities import judge_community
+from services.runtime.clock import present
 from services.runtime.kafka import METADATA_MAX_AGE_MS
 from services.runtime.secret import NoKeyError, receipt_key
 from services.runtime.settings import Settings
@@ -51,16 +52,15 @@ async def act(settings: Settings, community: str, asked: str, kind: type[Act], f
         stop(f"{explain(error)}.", BAD_INPUT)
     receipt = await _spoken(settings, community, lambda publisher: _say(publisher, report, fact))
     said = "is kept to be said" if receipt.spooled else "is said"
-    typer.echo(
-        f"{fact.type} about {report} {said} (event {receipt.event.id}); `whistle ledger show {report}` tells more."
-    )
+    accepted = f"whether it is accepted is in `whistle ledger show {report}`"
+    typer.echo(f"{fact.type} about {report} {said} (event {receipt.event.id}); {accepted}.")
 
 
 async def walk(settings: Settings, community: str, fields: Mapping[str, object]) -> None:
-    """Record a round of inspection that has looked again at what earlier reports were about."""
+    """Record a round of inspection, walked just now, that has looked again at what earlier reports were about."""
     _known(settings, community)
     try:
-        walked = Recorded.model_validate(fields)
+        walked = Recorded.model_validate({"inspected_at": await present(settings.database), **fields})
     except ValidationError as error:
         stop(f"{explain(error)}.", BAD_INPUT)
     receipt = await _spoken(settings, community, lambda publisher: publisher.inspection(walked))

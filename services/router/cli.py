@@ -20,6 +20,7 @@ from services.domain.cases import with_limits
 from services.domain.configuration import Configuration, Problem, parse, parse_tree
 from services.domain.provisional import running_out
 from services.domain.routing import Assignment, Deadlines, Plan, Route, match
+from services.domain.tree_reading import LABELS
 from services.domain.working_time import add
 from services.runtime import seal
 from services.runtime.files import read, sealed_as
@@ -115,7 +116,10 @@ def show_routes(*, config: Config = None) -> None:
 def check(
     *,
     config: Config = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Leave with status 1 for a warning too.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Leave with status 1 for a warning too, but for a calendar that runs out."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
 ) -> None:
     """Name everything that is wrong, with file, line and cure: errors stop a start, warnings don't."""
@@ -240,6 +244,8 @@ def _labels(given: list[str]) -> dict[str, str]:
         key, equals, value = each.partition("=")
         if not equals or not key.strip() or key.endswith("!") or value.startswith("~"):
             _stop(f"{each!r} is no label: write KEY=VALUE, as in category=power")
+        if key not in LABELS:
+            _stop(f"no report has the label {key!r}: use one of {', '.join(LABELS)}")
         if key in labels:
             _stop(f"the label {key!r} is given twice: give it once")
         labels[key] = value

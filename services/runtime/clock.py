@@ -11,10 +11,12 @@ from typing import Protocol
 
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime.database import is_transient
+from services.runtime.database import connect, is_transient
 from services.runtime.log import get
+from services.runtime.settings import DatabaseSettings
 
 metadata = MetaData(schema="runtime")
 clock_table = Table(
@@ -26,6 +28,7 @@ clock_table = Table(
     Column("set_at", DateTime(timezone=True), nullable=False),
 )
 LOOK_EVERY_S = 1.0
+PRESENT_LIMIT_S = 2.0
 log = get(__name__)
 
 
@@ -103,6 +106,21 @@ async def open_clock(engine: AsyncEngine) -> WallClock | SampleClock:
         return WallClock()
     at, running, set_at = found
     return SampleClock(engine, at, running=running, set_at=set_at)
+
+
+async def present(database: DatabaseSettings) -> datetime:
+    """Return the present instant (UTC) by the house's clock; the wall's, where no house answers in a moment.
+
+    For whoever speaks to the house from outside of it, and must be able to where its database can't be reached.
+    """
+    engine = connect(database, "clock")
+    try:
+        async with asyncio.timeout(PRESENT_LIMIT_S):
+            return (await open_clock(engine)).now()
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return WallClock().now()
+    finally:
+        await engine.dispose()
 
 
 async def set_clock(engine: AsyncEngine, at: datetime, *, running: bool = False) -> None:

@@ -22,12 +22,15 @@ from services.domain.categories import judge_category
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident
 from services.domain.street import remarks
+from services.domain.words import DEADLINES, KINDS, both, category
 from services.runtime.clock import open_clock
 from services.runtime.database import connect
 from services.runtime.settings import Settings
 from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
 from services.street import store
 from services.street.client import Street
+
+_INCIDENT = "事件 incident"
 
 
 async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
@@ -42,16 +45,26 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
         typer.echo(json.dumps([_row(configuration, *each) for each in owed], ensure_ascii=False))
         return
     zone = configuration.calendar.zone
-    table = Table(title=f"{street}: {len(owed)} to do (待办)", title_justify="left")
-    for heading in ("owes", "by", "kind", "category", "community", "incident", "what", "note"):
-        table.add_column(heading, no_wrap=heading == "incident")
+    table = Table(title=f"{street}: {len(owed)} 项待办 to do", title_justify="left")
+    headings = (
+        "待办 owes",
+        "期限 by",
+        "类型 kind",
+        "类别 category",
+        "社区 community",
+        _INCIDENT,
+        "内容 what",
+        "备注 note",
+    )
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == _INCIDENT)
     for what, by, state in owed:
         report = state.report
-        late = "[red]overdue[/] " if by <= now else ""
+        late = "[red]逾期 overdue[/] " if by <= now else ""
         table.add_row(
-            what,
+            both(DEADLINES, what),
             late + local(by, zone),
-            report.kind if report else "",
+            both(KINDS, report.kind) if report else "",
             _category(configuration, report) if report else "",
             state.community,
             str(state.id),
@@ -91,7 +104,8 @@ async def show_notices(settings: Settings, street: str, limit: int, *, as_json: 
 
 def _category(configuration: Configuration, report: Raised) -> str:
     problem = judge_category(configuration.routes, report.category)
-    return f"{report.category} [yellow]({escape(problem)})[/]" if problem else report.category
+    named = escape(category(report.category))
+    return f"{named} [yellow]({escape(problem)})[/]" if problem else named
 
 
 def _row(configuration: Configuration, what: str, by: datetime, state: Incident) -> dict[str, object]:
@@ -133,7 +147,8 @@ async def decide(
 async def _say(settings: Settings, street: str, incident: UUID, fact: Decision) -> None:
     async with Street(street, settings) as speaker:
         event = await speaker.decide(incident, fact)
-    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); `whistle ledger show {incident}` tells more.")
+    accepted = f"whether it is accepted is in `whistle ledger show {incident}`"
+    typer.echo(f"{fact.type} about {incident} is said (event {event.id}); {accepted}.")
 
 
 async def attach(settings: Settings, street: str, asked: str, to: str, by: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import tzinfo
 from uuid import UUID
 
 import typer
@@ -13,11 +14,17 @@ from rich.table import Table
 
 from schemas.action import Action
 from services.configured import load_or_stop
+from services.domain.reasons import in_both
+from services.domain.words import DEADLINES, both
 from services.runtime.database import connect
 from services.runtime.settings import Settings
 from services.runtime.terminal import BAD_INPUT, local, one, plain, stop, whole_id, width
 from services.supervision import store
 from services.supervision.client import Supervision
+
+_INCIDENT = "事件 incident"
+_HEADINGS = "时间 told at", "告知 who was told", "谁欠 owes", "时限 deadline", "期限 due", _INCIDENT, "何事 what"
+_NAMED = {**DEADLINES, "by-hand": ("人工催办", "by hand")}
 
 
 async def show(
@@ -47,22 +54,36 @@ async def show(
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in told], ensure_ascii=False, default=str))
         return
-    title = f"{len(told)} escalations (升级) and questions, what nobody has taken on first"
+    title = f"升级与请示 escalations and questions: {len(told)}; 无人认领的在前 what nobody has taken on first"
     table = Table(title=title, title_justify="left")
-    for heading in ("told at", "who was told", "owes", "deadline", "due", "incident", "what"):
-        table.add_column(heading, no_wrap=heading == "incident")
+    for heading in (
+        "时间 told at",
+        "告知 who was told",
+        "谁欠 owes",
+        "时限 deadline",
+        "期限 due",
+        _INCIDENT,
+        "何事 what",
+    ):
+        table.add_column(heading, no_wrap=heading == _INCIDENT)
     for each in told:
         passed = [post for post in each.vacant or () if each.holder or post != each.post]
         table.add_row(
             local(each.told_at, zone),
             escape("\n".join([each.holder or f"nobody holds {each.post}", *(f"{post}: vacant" for post in passed)])),
-            each.unit,
-            each.deadline,
+            each.unit if each.department in {None, each.unit} else f"{each.unit} ← {each.department}",
+            both(_NAMED, each.deadline),
             local(each.due_at, zone) + " 暂定 provisional" * bool(each.provisional),
             str(each.incident),
-            escape(plain(" · ".join(filter(None, (each.note, each.summary[:60]))))),
+            escape(plain(" · ".join(filter(None, (_note(each, zone), each.summary[:60]))))),
         )
     Console(width=width()).print(table)
+    typer.echo("这里记的是告知 this is who was told: `whistle ledger show INCIDENT` says what has been done since.")
+
+
+def _note(telling: store.Telling, zone: tzinfo) -> str:
+    """Return what a reminder or a question says, with instants in a zone."""
+    return in_both(telling.note or "", lambda code: code, lambda at: local(at, zone))
 
 
 async def act(settings: Settings, incident: str, fact: Action) -> None:
@@ -70,7 +91,8 @@ async def act(settings: Settings, incident: str, fact: Action) -> None:
     found = await _find(settings, incident)
     async with Supervision(settings) as speaker:
         event = await speaker.act(found, fact)
-    typer.echo(f"{fact.type} about {found} is said (event {event.id}); `whistle ledger show {found}` tells more.")
+    accepted = f"whether it is accepted is in `whistle ledger show {found}`"
+    typer.echo(f"{fact.type} about {found} is said (event {event.id}); {accepted}.")
 
 
 async def _find(settings: Settings, asked: str) -> UUID:

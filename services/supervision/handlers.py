@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.escalation import Asked, Copied, Raised
+from schemas.event import isoformat
+from services.domain.words import REQUESTS, both
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause
 from services.runtime.log import get
@@ -67,9 +69,16 @@ class SupervisionDesk:
             holder=fact.holder,
             summary=fact.summary,
             vacant=list(fact.vacant) if isinstance(fact, Raised) and fact.vacant else None,
+            note=_question(fact) if isinstance(fact, Asked) else None,
             provisional=fact.provisional if isinstance(fact, Asked) else None,
         )
         return (*(state or ()), told), []
+
+
+def _question(fact: Asked) -> str:
+    """Return what is asked for, until when, and why."""
+    asked = both(REQUESTS, fact.request) + (f" → {isoformat(fact.until)}" if fact.until else "")
+    return " · ".join(filter(None, (asked, fact.reason)))
 
 
 def _said(telling: Telling) -> str:

@@ -33,7 +33,7 @@ telling = Table(
     Column("holder", Text),
     Column("summary", Text, nullable=False),
     Column("vacant", ARRAY(Text)),
-    # What a copy of a reminder says; an escalation has none.
+    # What a copy of a reminder says, or what is asked for and why; an escalation has none.
     Column("note", Text),
     Column("provisional", Boolean),
     # What nobody had taken on when it was told is listed before everything else.

@@ -19,12 +19,13 @@ from schemas.notice import Breach, Notice
 from schemas.report import Place
 from schemas.topics import DISPATCHES
 from services.configured import load
-from services.department import store
+from services.department import desk, store
 from services.department.client import Dispatch
 from services.department.desk import line_of, show_inbox, show_notices
 from services.department.handlers import DepartmentDesk
 from services.runtime import clock
 from services.runtime.batch import Bench
+from services.runtime.clock import metadata as clock_metadata
 from services.runtime.database import connect
 from services.runtime.inlet import Cause
 from services.runtime.settings import DatabaseSettings, Settings
@@ -241,3 +242,23 @@ async def test_a_notice_is_kept_and_shown_with_what_was_broken(
     assert "fire was given no notice" in capsys.readouterr().out
     said = Dispatch(uuid.uuid4(), INCIDENT, AT, listed())
     assert line_of(said, load(CONFIG)).splitlines() == [f"2026-03-02 17:00  notice    {INCIDENT}  {head}", *lines]
+
+
+async def test_an_inbox_shows_a_refusal_beside_what_it_is_about(
+    engine: AsyncEngine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    """What was refused, why, and what is to be done first, in both languages; the matter is still there to be seen."""
+    reason = "the obligation is dispatched: acknowledge it first"
+    refused = dispatch.Refused(act="whistle.response.extension_requested.v1", reason=reason)
+    causes = [heard("water", fact) for fact in (issued(description="河道倒垃圾"), refused)]
+    await Bench(engine, store.journal, "/department").handle(DepartmentDesk(), causes)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA IF NOT EXISTS runtime"))
+        await connection.run_sync(clock_metadata.create_all)
+    settings = Settings(database=DatabaseSettings.model_validate({"url": database_url}), config=CONFIG)
+    monkeypatch.setattr(desk, "width", lambda: 300)
+    await desk.show_inbox(settings, "water", everything=False, as_json=False)
+    shown = capsys.readouterr().out
+    assert "河道倒垃圾" in shown
+    assert "未予采纳 not accepted: extension_requested · 该责任待签收：请先签收" in shown
+    assert "待签收 dispatched" in shown

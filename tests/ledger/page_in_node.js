@@ -5,12 +5,13 @@ const fs = require("node:fs");
 const vm = require("node:vm");
 
 class Part {
-  constructor(tag) { Object.assign(this, { tag, children: [], dataset: {}, listeners: {}, elements: {}, parentElement: null, hidden: false, disabled: false, open: false, className: "", textContent: "" }); }
+  constructor(tag) { Object.assign(this, { tag, tagName: tag.toUpperCase(), children: [], dataset: {}, listeners: {}, elements: {}, parentElement: null, hidden: false, disabled: false, open: false, className: "", textContent: "" }); }
   classList = { add() {}, toggle() {} };
   get isConnected() { return this.root === true || Boolean(this.parentElement?.isConnected); }
   get rows() { return this.children; }
   get tBodies() { return this.children.filter((each) => each.tag === "tbody"); }
-  setAttribute(name, value) { this[name] = value; }
+  get childNodes() { return this.children; }
+  setAttribute(name, value) { if (name.startsWith("data-")) this.dataset[name.slice(5)] = value; else this[name] = value; }
   addEventListener(name, heard) { this.listeners[name] = heard; }
   append(...parts) {
     for (const each of parts.flatMap((one) => (one instanceof Part || typeof one === "string" ? [one] : [...one]))) {
@@ -90,9 +91,15 @@ async function main() {
     line().listeners.click();
   }
   await settled();
+  assert.equal(line().children[3].dataset.label, "结果", "a card names what no heading stands above");
   assert.deepEqual(rounds, ["/api/rounds", "/api/rounds/levels/3", "/api/rounds/0123"], "each line leads to the next");
   assert.equal(line().children[4].children[0], "不到位 does not hold", "what the round found again is shown");
   assert.equal(line().children[5].children[0], "", "and nothing where nobody has looked again");
+  assert(!byId("back").hidden, "what was opened from a list leads back to it");
+  for (let step = 0; step < 2; step++) byId("back").listeners.click();
+  assert.equal(said(line()).slice(0, 3), "3 级", "one step after the other, to where it began");
+  assert(byId("back").hidden);
+  assert.equal(rounds.length, 3, "and nothing is asked again");
   process.exit(0);
 }
 main().catch((error) => { console.error(error.message); process.exit(1); });

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from schemas import action, response
 from services.domain.decide import Said, decide_said
 from services.ledger.asking import Misasked, cursor
-from services.ledger.broken import Asked, Promise, every, page, read
+from services.ledger.broken import Asked, Promise, count, every, page, read
 from services.runtime.database import transaction
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, History
@@ -170,6 +170,21 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_was_broken_since
     rest = await asked(books, after=cursor(first.next))
     whole = [(each.incident, each.deadline, each.due_at, each.department) for each in (*first.promises, *rest)]
     assert len(whole) == len(set(whole))
+
+
+async def test_all_that_is_asked_for_is_counted_from_any_page_and_a_unit_nobody_knows_is_no_zero(books: Books) -> None:
+    """A unit that has left the directory is still counted; one that never was anywhere is a mistake in the question."""
+    await books.write(*town())
+    whole = await asked(books, unit="water")
+    async with transaction(books.engine) as connection:
+        first = await page(connection, read({"unit": "water", "limit": "1"}, ZONE), NOW)
+        assert first.next
+        second = read({"unit": "water", "limit": "1", "after": cursor(first.next)}, ZONE)
+        counted = await count(connection, second, units=["gas"])
+        assert await count(connection, read({"unit": "nosuch"}, ZONE), units=()) == (0, 0), "no directory, no judgement"
+        with pytest.raises(Misasked, match="no unit 'nosuch' in the directory"):
+            await count(connection, read({"unit": "nosuch"}, ZONE), units=["gas"])
+    assert counted == (len(whole), sum(each.ended_at is None for each in whole))
 
 
 async def test_the_list_is_read_by_its_indexes(books: Books) -> None:

@@ -233,6 +233,25 @@ async def test_a_repeat_follows_its_incident(books: Books) -> None:
     first.solved().answered()
     await books.hear(first.causes[told[0] :])
     assert await fate_of(books, repeat) == ("answered", "water")
+    async with books.engine.connect() as connection:
+        assert await queries.home(connection, repeat.id) == first.id, "its own history says where it goes on"
+        assert await queries.home(connection, first.id) is None
+
+
+@pytest.mark.parametrize("name", ["suggestions", "overdue"])
+async def test_an_id_is_found_whichever_list_is_looked_at(books: Books, name: List) -> None:
+    """By its beginning, without regard to filters, once, and only on the first page."""
+    sought, other = History(), History(community="wudongqiao")
+    await books.write(sought, other)
+    async with books.engine.connect() as connection:
+        asked = read(name, {"q": str(sought.id)[:13].upper(), "community": "wudongqiao"})
+        found = await page(connection, asked, START)
+        assert [each.id for each in found.named] == [sought.id]
+        later = replace(asked, after=(FAR, sought.id, "", "") if name == "overdue" else (FAR, sought.id))
+        assert not (await page(connection, later, START)).named
+        listed = await page(connection, read("demands", {"q": str(sought.id)}), START)
+        assert ([each.id for each in listed.items], listed.named) == ([sought.id], [])
+        assert not (await page(connection, read(name, {"q": "河道"}), START)).named
 
 
 def _attached(first: History) -> Any:

@@ -6,11 +6,20 @@ from typing import Any
 
 import pytest
 
-from schemas.incident import BreachesListed, Called, Dispatched, Inspected, Recomputed, RemindedByHand
-from schemas.topics import JOURNAL
+from schemas.incident import (
+    Acknowledged,
+    ActRefused,
+    BreachesListed,
+    Called,
+    Dispatched,
+    Inspected,
+    Recomputed,
+    RemindedByHand,
+)
+from schemas.topics import ACTIONS, DECISIONS, JOURNAL, RESPONSES
 from services.ledger.names import Names
 from services.ledger.queries import Line
-from services.ledger.words import ENTRIES, entry_name, told
+from services.ledger.words import ACTS, ENTRIES, entry_name, told
 from tests.ledger.scenes import History
 
 AT = datetime(2021, 12, 20, 2, tzinfo=UTC)
@@ -39,7 +48,29 @@ def test_a_provisional_deadline_says_so_and_so_does_its_counting_again() -> None
     assert "overall ≤ 2022-02-17 10:00 (暂定 provisional)" in called
     assert called.endswith("decide ≤ 2021-12-21 10:00")
     again = words(Recomputed, deadlines={"resolve": "2022-01-05T02:00:00Z"}, department="water", round=1, reason=WHY)
-    assert again == f"water · {WHY} · 办结 resolve ≤ 2022-01-05 10:00"
+    assert again == f"water · 日历 china 已核定至 2022-12-31 {WHY} · 办结 resolve ≤ 2022-01-05 10:00"
+
+
+def test_a_refused_act_is_named_and_answered_in_both_languages() -> None:
+    """Neither names from the wire nor instants of another zone are left for the reader to make out."""
+    reason = "the window for ratings closed at 2021-12-21T02:00:00Z: raise the matter anew"
+    assert words(ActRefused, act="whistle.decision.granted.v1", reason=reason) == (
+        "批准 granted · 评价已于 2021-12-21 10:00 截止：请重新上报 "
+        "the window for ratings closed at 2021-12-21 10:00: raise the matter anew"
+    )
+    asked = words(ActRefused, act="whistle.response.extension_requested.v1", reason="没有批准权限")
+    assert asked == "申请延期 ask for an extension · 没有批准权限"
+    for topic in (DECISIONS, RESPONSES, ACTIONS):
+        assert {fact.type.split(".")[-2] for fact in topic.facts} <= ACTS.keys()
+
+
+def test_a_post_that_was_vacant_at_the_dispatch_is_named() -> None:
+    """Whoever reads a dispatch sees a post and not its code."""
+    owner = {"leader": "吴军", "section": "urban-management:section-head", "officer": "区城管局：值班员"}
+    told_of = words(Acknowledged, department="urban-management", owner=owner)
+    assert (
+        told_of == "urban-management · 吴军 / 空缺 vacant: urban-management 科室负责人 section head / 区城管局：值班员"
+    )
 
 
 def test_a_reminder_by_hand_says_whom_it_was_for() -> None:

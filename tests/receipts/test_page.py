@@ -61,8 +61,8 @@ async def test_a_time_to_reply_that_may_still_move_is_marked(engine: AsyncEngine
     assert (first["reply_by"], first["provisional"]) == ("2021-03-06T02:00:00Z", True)
     assert (second["reply_by"], "provisional" in second) == ("2021-03-07T02:00:00Z", False)
     shown = (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
-    assert "请在 2021-03-06 10:00（暂定 provisional） 前告诉社区" in shown
-    assert "请在 2021-03-07 10:00 前告诉社区" in shown
+    assert "请在 <time>2021-03-06 10:00（暂定 provisional）</time> 前告诉社区" in shown
+    assert "请在 <time>2021-03-07 10:00</time> 前告诉社区" in shown
     assert "<p></p>" not in shown
 
 
@@ -126,6 +126,31 @@ async def test_a_browser_is_shown_a_page_in_which_an_answer_is_only_text(
     assert str(REPORT) not in answer.text
 
 
+async def test_a_question_is_asked_until_the_matter_is_answered(engine: AsyncEngine, page: httpx.AsyncClient) -> None:
+    """An answer so far leaves it open; the answer for good ends it, and a question after that is a new one."""
+    until = AT + timedelta(days=5)
+    ask = "tell your community before then"
+    await tell(engine, told("asked", "哪个单元？", minute=1, reply_by=until), told("interim", "在修", minute=2))
+    assert ask in (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
+    await tell(engine, told("settled", "已修好", minute=3))
+    assert ask not in (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text
+    await tell(engine, told("asked", "又坏了吗？", minute=4, reply_by=until))
+    assert (await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)).text.count(ask) == 1
+
+
+async def test_the_first_page_takes_a_receipt_and_leads_to_it(page: httpx.AsyncClient) -> None:
+    """However it was copied; for what is no receipt it says so, with the form to try again."""
+    assert 'name="receipt"' in (await page.get("/", headers=BROWSER)).text
+    copied = f" {RECEIPT.upper().replace('-', ' ')}"
+    found = await page.get("/receipts", params={"receipt": copied}, headers=BROWSER)
+    assert found.status_code == 303
+    assert (await page.get(found.headers["location"], headers=BROWSER)).status_code == 200
+    none = await page.get("/receipts", params={"receipt": "guangdu.1234"}, headers=BROWSER)
+    assert none.status_code == 404
+    assert 'name="receipt"' in none.text
+    assert "没有这个回执" in none.text
+
+
 async def test_a_database_that_is_away_is_told_and_no_receipt_is_logged() -> None:
     """503 and a sentence; what is logged of it has no part of the receipt."""
     nowhere = connect(DatabaseSettings(url=SecretStr("postgresql+asyncpg://nobody@127.0.0.1:9/none")), "test")
@@ -134,7 +159,10 @@ async def test_a_database_that_is_away_is_told_and_no_receipt_is_logged() -> Non
     with structlog.testing.capture_logs() as logged:
         async with httpx.AsyncClient(transport=transport, base_url="http://receipts") as page:
             answer = await page.get(f"/receipts/{RECEIPT}")
+            shown = await page.get(f"/receipts/{RECEIPT}", headers=BROWSER)
     await nowhere.dispose()
+    assert (shown.status_code, shown.headers["content-type"][:9]) == (503, "text/html")
+    assert "暂时无法查看" in shown.text
     assert (answer.status_code, list(answer.json())) == (503, ["error"])
     assert logged
     assert RECEIPT not in str(logged)

@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from structlog.testing import capture_logs
 
 from services.configured import load
+from services.router import alarm as alarms
 from services.router.alarm import warn, warn_of_calendars
 from services.router.app import make
 from services.router.handlers import RouterDesk
@@ -33,8 +35,9 @@ def test_the_routers_log_warns_from_sixty_days_before() -> None:
     assert told[0]["read_from"].endswith("calendar.yaml")
 
 
-async def test_a_running_router_warns_at_once() -> None:
-    """Its room has the alarm beside the sweeper, and what the desk decides by is what is warned of."""
+async def test_a_running_router_warns_at_once_and_of_each_other_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its room has the alarm beside the sweeper, and what the desk decides by is what is warned of, once."""
+    monkeypatch.setattr(alarms, "LOOK_EVERY_S", 0.0)
     known = load(CONFIG)
     old = replace(known.calendar, confirmed_until=date(2021, 12, 31))
     room = make(Settings(config=CONFIG), known)
@@ -43,6 +46,13 @@ async def test_a_running_router_warns_at_once() -> None:
     assert warn_of_calendars in room.background
     with capture_logs() as told:
         alarm = asyncio.create_task(warn_of_calendars(room))
-        await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        said = [each["what"] for each in told]
+        older = replace(old, confirmed_until=date(2021, 12, 11))
+        room.desk = RouterDesk(replace(known, calendar=older, calendars={}))
+        for _ in range(5):
+            await asyncio.sleep(0)
         alarm.cancel()
-    assert [each["what"] for each in told if "runs out in 30 days" in each["what"]]
+    assert ["runs out in 30 days" in each for each in said] == [True]
+    assert ["runs out in 10 days" in each["what"] for each in told[1:]] == [True]

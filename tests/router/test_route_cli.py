@@ -168,7 +168,8 @@ def test_expectations_are_checked_in_order(file: str, expected: str, status: int
         ["=power"],
         ["category!=power"],
         ["category=~power"],
-        ["a=b", "a=c"],
+        ["kind=hazard", "kind=demand"],
+        ["catgory=power"],
         ["--at", "tomorrow"],
         ["--at", "9999-12-31"],
         ["--config", "/nowhere"],
@@ -178,7 +179,9 @@ def test_expectations_are_checked_in_order(file: str, expected: str, status: int
 def test_bad_input_is_one_sentence(arguments: list[str]) -> None:
     """Exit status 2, nothing on standard output, and one sentence that says what to write instead."""
     config = [] if "--config" in arguments else ["--config", SHIPPED]
-    result = whistle("route", "test", *arguments, *config, "--json", "category=power" if "--at" in arguments else "x=y")
+    result = whistle(
+        "route", "test", *arguments, *config, "--json", "category=power" if "--at" in arguments else "call=emergency"
+    )
     assert result.exit_code == 2
     assert result.stdout == ""
     assert len(result.stderr.strip().splitlines()) == 1
