@@ -35,13 +35,15 @@ def _open(story: Story, street: str, fact: decision.Opened) -> Verdict:
         return Refusal("the incident has been opened already")
     if story.configuration.directory.street_of(fact.community) != street:
         return Refusal(f"{fact.community} is no community of the street {street}")
+    # From the report, whenever the street got to it; a street can't have time by saying that one is still to come.
+    since = min(fact.reported_at, story.at)
     story.tell(
         entries.Opened,
         street=street,
         community=fact.community,
         report=fact.report,
         reported_at=fact.reported_at,
-        deadlines=story.deadlines(street, decide=story.configuration.street.decide),
+        deadlines=story.deadlines(street, since, decide=story.configuration.street.decide),
     )
     return None
 
@@ -56,7 +58,7 @@ def _call(story: Story, state: Incident, fact: decision.Called) -> Verdict:
     plan = story.configuration.plan(labels)
     named = tuple(dict.fromkeys(fact.departments)) or tuple(each.department for each in plan.assignments)
     refused = [each for each in state.obligations.values() if never_took_it_on(each)]
-    overall = {} if state.called_at else story.deadlines(overall=story.configuration.whistle(fact.kind).overall)
+    overall = {} if state.called_at else _overall(story, state, fact)
     refusal = (
         _callable(story, state, named)
         or (_approved(story) if refused else None)
@@ -74,6 +76,14 @@ def _call(story: Story, state: Incident, fact: decision.Called) -> Verdict:
     for department in named:
         dispatch(story, department, policies[department], note=fact.note, resolve_by=fact.resolve_by)
     return None
+
+
+def _overall(story: Story, state: Incident, fact: decision.Called) -> dict[str, datetime]:
+    """Return the incident's own deadline: from the whistle, which a rule blows for a report the instant it is made."""
+    since = story.at
+    if story.by.startswith("rule:") and state.reported_at:
+        since = min(state.reported_at, since)
+    return story.deadlines(state.street, since, overall=story.configuration.whistle(fact.kind).overall)
 
 
 def _within(story: Story, term: datetime | None, overall: Mapping[str, datetime]) -> Refusal | None:
