@@ -113,7 +113,7 @@ class Called(Entry):
 
 
 class Reclassified(Entry):
-    """The street found the matter to be of another kind; no deadline moves."""
+    """The street found the matter to be of another kind; an emergency is to be decided sooner, else nothing moves."""
 
     type: ClassVar[str] = "whistle.incident.reclassified.v1"
 
@@ -121,6 +121,7 @@ class Reclassified(Entry):
     category: Code
     kind: Kind
     severity: Severity
+    deadlines: Deadlines | None = None
 
 
 class LeadSought(Entry):

@@ -151,7 +151,6 @@ def _closed_at(story: Story, state: Incident) -> datetime | None:
 
 def _reopen(story: Story, state: Incident, note: str) -> None:
     """Call again whoever had done it; where nobody had, the street owes the decision once more."""
-    policy = story.configuration.street
     # A whistle that was never blown has no overall deadline yet.
     overall = story.deadlines(overall=story.configuration.whistle(state.call).overall) if state.called_at else {}
     story.tell(entries.Reopened, times=state.reopened + 1, deadlines=overall)
@@ -160,7 +159,7 @@ def _reopen(story: Story, state: Incident, note: str) -> None:
     for owed in done:
         redispatch(story, story.owed_by(owed.department), note=note)
     if not done:
-        story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
+        story.tell(entries.Returned, deadlines=story.deadlines(decide=story.configuration.deciding(state.kind)))
 
 
 def _reports(state: Incident) -> set[UUID]:

@@ -124,6 +124,8 @@ def check(keys: Mapping[str, Place], configuration: "Configuration") -> None:
     rules = list(_rules(Rule(keys["route"], configuration.routes)))
     for side, name in configuration.owed_by.items():
         _warn_of_low(keys["owed-by"].at(side, None), configuration, name, f"what a {side} owes climbs", side)
+    for kind, whistle in configuration.whistles.items():
+        _warn_of_whistle(keys["whistles"].at(kind, None).at("ladder", None), configuration, whistle.ladder)
     for rule in rules:
         _warn_of_ladder(rule, configuration)
     # Which days are holidays is not known for good, so a deadline is not judged by them.
@@ -157,6 +159,14 @@ def _warn_of_ladder(rule: Rule, configuration: "Configuration") -> None:
                     f"the post {post!r} of the ladder {ladder.name!r} is held by nobody for {code}",
                     f"write posts: {{{post}: …}} for it, its street or the district, or choose another ladder",
                 )
+
+
+def _warn_of_whistle(place: Place, configuration: "Configuration", name: str) -> None:
+    """A whistle's ladder reaches the top of everybody who may climb it: the street too, while nobody is called."""
+    named = configuration.ladders.get(name)
+    for side in ("district", "section", "street") if named else ():
+        ladder = named.instead.get(side, name) if named else name
+        _warn_of_low(place, configuration, ladder, f"what a {side} owes after this whistle climbs", side)
 
 
 def _warn_of_low(place: Place, configuration: "Configuration", ladder: str, what: str, level: str) -> None:

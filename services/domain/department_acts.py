@@ -48,7 +48,7 @@ def _decline(story: Story, owed: Obligation, fact: response.Declined) -> Verdict
     refusal = _allowed(owed, "decline") or _in_time(story, owed, "acknowledge")
     if refusal:
         return refusal
-    deadlines = story.deadlines(decide=story.configuration.street.decide)
+    deadlines = story.deadlines(decide=story.configuration.deciding(story.now_is.kind))
     story.tell_of(entries.Declined, owed.department, reason=fact.reason, deadlines=deadlines)
     seek_lead(story)
     return None

@@ -174,6 +174,13 @@ class Incident:
     broken: tuple[Broken, ...] = ()
 
     @property
+    def kind(self) -> CallKind:
+        """The kind of whistle it is for: what was reported as critical is an emergency, whatever was blown."""
+        if self.report is not None and self.report.severity == "critical":
+            return "emergency"
+        return self.call or "general"
+
+    @property
     def ended(self) -> bool:
         """Whether nobody waits for anything any more, but perhaps for what a supervision case asks."""
         return self.status in ENDED
@@ -326,7 +333,12 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
 
 def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -> Changes:
     changes = {"category": entry.category, "kind": entry.kind, "severity": entry.severity}
-    return {"report": state.report.model_copy(update=changes)} if state.report else {}
+    after: Changes = {"report": state.report.model_copy(update=changes)} if state.report else {}
+    if entry.deadlines:
+        after["clocks"] = _clocks(
+            state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional
+        )
+    return after
 
 
 def _lead_sought(state: Incident, entry: entries.LeadSought, _at: datetime) -> Changes:

@@ -6,6 +6,7 @@ Source: states.md, beside this file.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -37,13 +38,14 @@ def _open(story: Story, street: str, fact: decision.Opened) -> Verdict:
         return Refusal(f"{fact.community} is no community of the street {street}")
     # From the report, whenever the street got to it; a street can't have time by saying that one is still to come.
     since = min(fact.reported_at, story.at)
+    kind = Incident(story.incident, report=fact.report).kind
     story.tell(
         entries.Opened,
         street=street,
         community=fact.community,
         report=fact.report,
         reported_at=fact.reported_at,
-        deadlines=story.deadlines(street, since, decide=story.configuration.street.decide),
+        deadlines=story.deadlines(street, since, decide=story.configuration.deciding(kind)),
     )
     return None
 
@@ -114,8 +116,17 @@ def _reclassify(story: Story, state: Incident, fact: decision.Reclassified) -> V
     then = now | {name: value for name in now if (value := vars(fact)[name]) is not None}
     if then == now:
         return Refusal("it is classified like that already")
-    story.tell(entries.Reclassified, reason=fact.reason, **then)
+    deadlines = _decided_sooner(story, state, then) if state.status == "received" else None
+    story.tell(entries.Reclassified, reason=fact.reason, **then, deadlines=deadlines or None)
     return None
+
+
+def _decided_sooner(story: Story, state: Incident, then: Mapping[str, Any]) -> dict[str, datetime]:
+    """Return by when the street has to decide about what is of another kind now, where that is sooner."""
+    report = state.report.model_copy(update=then) if state.report else None
+    kind = replace(state, report=report).kind
+    found = story.deadlines(decide=story.configuration.deciding(kind)) if kind != state.kind else {}
+    return {name: due_at for name, due_at in found.items() if due_at < state.clocks[name].due_at}
 
 
 def _callable(story: Story, state: Incident, named: tuple[str, ...]) -> Refusal | None:
@@ -263,7 +274,7 @@ def _settle(story: Story) -> None:
     if state.owned:
         story.tell(entries.Confirmed, deadlines=story.deadlines(answer=story.configuration.street.answer))
     else:
-        story.tell(entries.Returned, deadlines=story.deadlines(decide=story.configuration.street.decide))
+        story.tell(entries.Returned, deadlines=story.deadlines(decide=story.configuration.deciding(state.kind)))
 
 
 # --- approving -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,147 @@
+"""An emergency as it is shipped: day and night, whoever has it in hand, or nobody yet."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from schemas import decision, response
+from schemas.incident import Entry, Escalated, Reminded
+from schemas.report import Raised
+from services.domain.configuration import Configuration, parse
+from services.domain.street import hear_community
+from services.runtime.files import read
+from tests.domain.scene import DAY, HOUR, INCIDENT, MINUTE, OTHER, Scene, durations
+from tests.domain.scene import report as reported
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+SATURDAY_NIGHT = datetime(2021, 3, 6, 23, 40, tzinfo=SHANGHAI).astimezone(UTC)
+REPEATS = ({"rel": "repeats", "href": f"urn:uuid:{OTHER}"},)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Configuration:
+    """The configuration as it is shipped."""
+    found, problems = parse(read(SHIPPED))
+    assert found is not None, problems
+    return found
+
+
+def night(configuration: Configuration) -> Scene:
+    """A scene that begins on a Saturday night."""
+    scene = Scene(configuration)
+    scene.at = SATURDAY_NIGHT
+    return scene
+
+
+def raised(configuration: Configuration, report: Raised) -> Scene:
+    """What the street says by rule about a report of Saturday night has been said."""
+    scene = night(configuration)
+    for _, subject, fact in hear_community(None, INCIDENT, "guangdu", report, scene.at, configuration):
+        if subject == INCIDENT:
+            scene.street(fact, "dongsheng")
+    return scene
+
+
+def opened(configuration: Configuration, category: str, **fields: str) -> Scene:
+    """A report of Saturday night that nobody has been called for."""
+    scene = night(configuration)
+    fact = decision.Opened(by="officer", community="guangdu", report=reported(category, **fields), reported_at=scene.at)
+    scene.street(fact, "dongsheng")
+    return scene
+
+
+def told(entries: list[Entry], department: str | None = None) -> list[tuple[str, str | None]]:
+    """Who is told of what, in order."""
+    return [
+        (entry.deadline, entry.post)
+        for entry in entries
+        if isinstance(entry, Escalated | Reminded) and entry.department == department
+    ]
+
+
+NIGHT_OF_THE_STREET = [
+    ("decide", None),
+    ("decide", None),
+    ("decide", "section-head"),
+    ("decide", "responsible-leader"),
+    ("decide", "leading-group"),
+    ("decide", "discipline-committee"),
+]
+
+
+# --- nobody is called yet --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("links", [REPEATS, ()])
+def test_an_emergency_that_nobody_owns_climbs_the_same_night(
+    shipped: Configuration, links: tuple[dict[str, str]]
+) -> None:
+    """Whether it says that it repeats another or no rule catches it: half an hour, and the top an hour after that."""
+    without = replace(shipped, routes=replace(shipped.routes, routes=()))
+    scene = raised(without, reported("gas", severity="critical", links=links))
+    assert not scene.now.obligations
+    assert scene.now.clocks["decide"].due_at == SATURDAY_NIGHT + 30 * MINUTE
+    assert told(scene.pass_(90 * MINUTE)) == NIGHT_OF_THE_STREET
+
+
+def test_what_is_no_emergency_waits_for_the_office(shipped: Configuration) -> None:
+    """The street's decision has a working day, and nobody is woken."""
+    scene = opened(shipped, "bus-route")
+    assert scene.now.clocks["decide"].due_at == datetime(2021, 3, 9, 9, tzinfo=SHANGHAI)
+    assert not scene.pass_(DAY)
+
+
+def test_what_turns_out_to_be_an_emergency_is_decided_as_one(shipped: Configuration) -> None:
+    """From when that is said; where it is said only after the deadline, that stands."""
+    scene = opened(shipped, "bus-route")
+    late = scene.copy()
+    critical = decision.Reclassified(severity="critical", reason="it burns")
+    scene.later(HOUR).street(critical, "dongsheng")
+    assert scene.now.clocks["decide"].due_at == SATURDAY_NIGHT + 90 * MINUTE
+    assert told(scene.pass_(90 * MINUTE)) == NIGHT_OF_THE_STREET
+    late.pass_(5 * DAY)
+    before = late.now.clocks["decide"].due_at
+    late.street(critical, "dongsheng")
+    assert late.now.clocks["decide"].due_at == before
+
+
+def test_an_emergency_declined_or_taken_back_is_decided_as_one(shipped: Configuration) -> None:
+    """Nobody owns it again, and the street has half an hour again."""
+    root = replace(shipped.routes, routes=())
+    scene = opened(replace(shipped, routes=root), "gas", severity="critical")
+    scene.street(decision.Called(kind="emergency", departments=("gas", "fire")), "dongsheng")
+    scene.later(MINUTE).department("gas", response.Declined(reason="not ours"))
+    assert scene.owed("gas").clocks["decide"].due_at == scene.at + 30 * MINUTE
+    for department in ("gas", "fire"):
+        scene.street(decision.Withdrawn(department=department, reason="x", by="section-head"), "dongsheng")
+    assert scene.now.status == "received"
+    assert scene.now.clocks["decide"].due_at == scene.at + 30 * MINUTE
+
+
+# --- up which ladder -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("department", "ladder"), [("gas", "emergency"), ("dongsheng-safety", "emergency-section")])
+def test_who_is_called_by_the_emergency_whistle_climbs_its_ladder(
+    shipped: Configuration, department: str, ladder: str
+) -> None:
+    """Also by a rule that names none: who is not on the spot on Sunday at 00:10 is told of that night."""
+    root = replace(shipped.routes, deadlines=durations(acknowledge="4wh", resolve="5wd"), routes=())
+    scene = opened(replace(shipped, routes=root), "gas")
+    scene.street(decision.Called(kind="emergency", departments=(department,)), "dongsheng")
+    assert scene.owed(department).policy.ladder.name == ladder
+    found = told(scene.pass_(HOUR), department)
+    assert ("arrive", "section-head") in found
+    assert ("arrive", "supervision-office" if department == "gas" else "leading-group") in found
+
+
+def test_a_rules_own_ladder_is_its_own(shipped: Configuration) -> None:
+    """A whistle's ladder is for rules that name none."""
+    root = replace(shipped.routes, ladder="district", routes=())
+    scene = opened(replace(shipped, routes=root), "gas")
+    scene.street(decision.Called(kind="emergency", departments=("gas",)), "dongsheng")
+    assert scene.owed("gas").policy.ladder.name == "district"
