@@ -238,6 +238,18 @@ class Denied(OfDepartment):
     reason: Reason
 
 
+class Hastened(OfDepartment):
+    """A stricter whistle was blown for what the department owes already: from now on it owes that by this policy.
+
+    `deadlines` are those that end sooner by it. What was parked is owed again.
+    """
+
+    type: ClassVar[str] = "whistle.incident.hastened.v1"
+
+    policy: Policy
+    deadlines: Deadlines
+
+
 class Unparked(OfDepartment):
     """The review date of a parked obligation came: it is owed again."""
 

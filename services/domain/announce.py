@@ -147,6 +147,10 @@ def _recomputed(state: Incident, told: entries.Recomputed) -> Said:
         yield DISPATCHES.named(told.case), fact
 
 
+def _hastened(state: Incident, told: entries.Hastened) -> Said:
+    yield from _stands(state, told, state.obligations[told.department].status)
+
+
 def _stands(state: Incident, told: Any, status: dispatch.Status) -> Said:
     owed = state.obligations[told.department]
     clocks = owed.clocks if (owed.status, owed.round) == (status, told.round) else {}
@@ -276,6 +280,7 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         **dict.fromkeys(_STATUS, (_changed,)),
         entries.Dispatched: (_issued,),
         entries.LeadSought: (_asked_for_a_lead,),
+        entries.Hastened: (_hastened,),
         entries.LeadNamed: (_lead_named,),
         entries.Requested: (_changed, _asked),
         entries.Reminded: (_reminded,),

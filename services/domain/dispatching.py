@@ -4,7 +4,8 @@
 2. Where all have declined, the district has to name the lead (指定主办) by a deadline; until then the first who was
    called leads, in a new round, and may not decline. The street's own sections alone are the street's to command.
 3. Whom the district names leads, and may not decline. Who had declined is withdrawn, and who is at work supports.
-4. Every department called has the whistle's own deadlines where its rule is not stricter.
+4. Every department called has the whistle's own deadlines where its rule is not stricter. One that is at work already
+   goes on, and owes what it would owe if it were called now, where that ends sooner.
 
 Source: the district's practice of first receivers and named leads.
 """
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from schemas import action
 from schemas import incident as entries
+from schemas.decision import CallKind
 from schemas.dispatch import Bound
 from services.domain import routing
 from services.domain.incident import Incident, Obligation
@@ -23,6 +25,7 @@ from services.domain.story import Refusal, Story, Verdict
 from services.domain.working_time import Duration, add
 
 _FIRST: Final = "rule:first-receiver-leads"
+_AT_WORK: Final = frozenset({"dispatched", "acknowledged", "parked"})
 
 
 def dispatch(
@@ -54,6 +57,39 @@ def dispatch(
         note=note,
         **fields,
     )
+
+
+def hastened(
+    story: Story, owed: Obligation, policy: routing.Policy, call: CallKind | None
+) -> tuple[routing.Policy, Mapping[str, datetime]] | None:
+    """Return by which policy, and which deadlines sooner, a department owes that a whistle finds at work (rule 4).
+
+    None where the kind of whistle has no limits of its own, or nothing ends sooner by them.
+    """
+    limits = story.configuration.whistle(call).deadlines if call else {}
+    if not limits or owed.status not in _AT_WORK or never_took_it_on(owed):
+        return None
+    before = {name: Duration.parse(text) for name, text in owed.policy.durations.items()}
+    stricter = _stricter(story, owed.department, before, _stricter(story, owed.department, policy.deadlines, limits))
+    # What it had to do and has no clock for is done; only to resolve waits while it is parked.
+    done = {name for name in before if name not in owed.clocks and (name != "resolve" or owed.status != "parked")}
+    done |= {"arrive"} if owed.arrived else set()
+    done |= {"acknowledge"} if owed.status != "dispatched" else set()
+    owing = {name: duration for name, duration in stricter.items() if name not in done}
+    sooner = {
+        name: due_at
+        for name, due_at in story.deadlines(owed.department, **owing).items()
+        if name not in owed.clocks or due_at < owed.clocks[name].due_at
+    }
+    return (replace(policy, deadlines=stricter), sooner) if sooner else None
+
+
+def hasten(story: Story, owed: Obligation, policy: routing.Policy, call: CallKind | None) -> None:
+    """Tell a department that is at work what it owes sooner by a whistle, if anything (rule 4)."""
+    found = hastened(story, owed, policy, call)
+    if found:
+        frozen = story.configuration.frozen(found[0])
+        story.tell_of(entries.Hastened, owed.department, policy=frozen, deadlines=found[1])
 
 
 def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None:

@@ -402,6 +402,12 @@ def _unparked(state: Incident, entry: entries.Unparked, _at: datetime) -> Change
     return _oblige(state, entry, "review", status="acknowledged")
 
 
+def _hastened(state: Incident, entry: entries.Hastened, _at: datetime) -> Changes:
+    if state.obligations[entry.department].status == "parked":
+        return _oblige(state, entry, "review", status="acknowledged", policy=entry.policy)
+    return _oblige(state, entry, policy=entry.policy)
+
+
 def _insisted(state: Incident, entry: entries.Insisted, _at: datetime) -> Changes:
     return _oblige(state, entry, "decide")
 
@@ -600,6 +606,7 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.Granted: _granted,
         entries.Denied: _denied,
         entries.Unparked: _unparked,
+        entries.Hastened: _hastened,
         entries.Insisted: _insisted,
         entries.Withdrawn: _withdrawn,
         entries.SentBack: _sent_back,

@@ -15,7 +15,16 @@ from schemas import decision
 from schemas import incident as entries
 from schemas.event import LATEST, isoformat
 from services.domain import answering, supervising
-from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch, seek_lead, send_back
+from services.domain.dispatching import (
+    dispatch,
+    hasten,
+    hastened,
+    keep_led,
+    never_took_it_on,
+    redispatch,
+    seek_lead,
+    send_back,
+)
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -59,33 +68,64 @@ def _call(story: Story, state: Incident, fact: decision.Called) -> Verdict:
     labels = story.labels(fact.kind)
     plan = story.configuration.plan(labels)
     named = tuple(dict.fromkeys(fact.departments)) or tuple(each.department for each in plan.assignments)
-    refused = [each for each in state.obligations.values() if never_took_it_on(each)]
-    overall = {} if state.called_at else _overall(story, state, fact)
+    policies = {each: story.configuration.policy_for(labels, each) for each in named}
+    hurried = [
+        owed
+        for name, owed in state.obligations.items()
+        if name in policies and hastened(story, owed, policies[name], fact.kind)
+    ]
+    new = _not_called_yet(story, state, fact, named, hurried)
+    refused = [each for each in state.obligations.values() if new and never_took_it_on(each)]
+    overall = _overall(story, state, fact)
     refusal = (
-        _callable(story, state, named)
+        (_callable(story, state, new or named) if new or not hurried else None)
         or (_approved(story) if refused else None)
         or _within(story, fact.resolve_by, overall)
     )
     if refusal:
         return refusal
-    policies = {each: story.configuration.policy_for(labels, each) for each in named}
     for owed in refused:
-        reason = f"declined, and {', '.join(named)} called instead"
+        reason = f"declined, and {', '.join(new)} called instead"
         story.tell_of(entries.Withdrawn, owed.department, reason=reason)
     keep_led(story)
     rules = tuple(dict.fromkeys(policy.rule for policy in policies.values()))
     story.tell(entries.Called, kind=fact.kind, rules=rules, departments=named, deadlines=overall, note=fact.note)
-    for department in named:
+    for owed in hurried:
+        hasten(story, owed, policies[owed.department], fact.kind)
+    for department in new:
         dispatch(story, department, policies[department], note=fact.note, resolve_by=fact.resolve_by)
     return None
 
 
+def _not_called_yet(
+    story: Story, state: Incident, fact: decision.Called, named: tuple[str, ...], hurried: list[Obligation]
+) -> tuple[str, ...]:
+    """Return whom a whistle calls anew: not those it only hurries, nor, where rules name them, any with a part in it.
+
+    Rules name whom they would name from the start; an officer who names somebody twice has made a mistake.
+    """
+    going_on = {each.department for each in hurried}
+    if not fact.departments or story.by.startswith("rule:"):
+        parts = state.obligations.values()
+        going_on |= {each.department for each in parts if each.status != "withdrawn" and not never_took_it_on(each)}
+    return tuple(each for each in named if each not in going_on)
+
+
 def _overall(story: Story, state: Incident, fact: decision.Called) -> dict[str, datetime]:
-    """Return the incident's own deadline: from the whistle, which a rule blows for a report the instant it is made."""
+    """Return the incident's own deadline, from the whistle: of the first, or of a later one by which it ends sooner.
+
+    A rule blows for a report the instant it is made.
+    """
+    if state.called_at and not fact.kind:
+        return {}
     since = story.at
-    if story.by.startswith("rule:") and state.reported_at:
+    if story.by.startswith("rule:") and state.reported_at and not state.called_at:
         since = min(state.reported_at, since)
-    return story.deadlines(state.street, since, overall=story.configuration.whistle(fact.kind).overall)
+    found = story.deadlines(state.street, since, overall=story.configuration.whistle(fact.kind).overall)
+    stands = state.clocks.get("overall")
+    if state.called_at and (stands is None or found["overall"] >= stands.due_at):
+        return {}
+    return found
 
 
 def _within(story: Story, term: datetime | None, overall: Mapping[str, datetime]) -> Refusal | None:

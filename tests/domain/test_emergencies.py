@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas import decision, response
-from schemas.incident import Entry, Escalated, Reminded
+from schemas import action, decision, response
+from schemas.incident import ActRefused, Entry, Escalated, Reminded
 from schemas.report import Raised
 from services.domain.configuration import Configuration, parse
 from services.domain.street import hear_community
 from services.runtime.files import read
-from tests.domain.scene import DAY, HOUR, INCIDENT, MINUTE, OTHER, Scene, durations
+from tests.domain.scene import DAY, HOUR, INCIDENT, MINUTE, OTHER, Scene, durations, names
 from tests.domain.scene import report as reported
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
@@ -145,3 +145,97 @@ def test_a_rules_own_ladder_is_its_own(shipped: Configuration) -> None:
     scene = opened(replace(shipped, routes=root), "gas")
     scene.street(decision.Called(kind="emergency", departments=("gas",)), "dongsheng")
     assert scene.owed("gas").policy.ladder.name == "district"
+
+
+# --- who is at work already ------------------------------------------------------------------------------------------
+
+
+def test_an_emergency_that_only_a_section_handles_is_one(shipped: Configuration) -> None:
+    """Its whistle is blown for sections too, with its limits and its overall deadline."""
+    scene = raised(shipped, reported("sanitation", severity="critical"))
+    assert set(scene.now.obligations) == {"dongsheng-safety"}
+    assert scene.now.call == "emergency"
+    assert scene.now.clocks["overall"].due_at == SATURDAY_NIGHT + 15 * DAY
+    root = replace(shipped.routes, departments=("dongsheng-safety",), routes=())
+    scene = raised(replace(shipped, routes=root), reported("sanitation", severity="critical"))
+    assert scene.owed("dongsheng-safety").clocks["arrive"].due_at == SATURDAY_NIGHT + 30 * MINUTE
+
+
+def test_a_stricter_whistle_blown_later_brings_the_overall_deadline_forward(shipped: Configuration) -> None:
+    """Counted from its own instant; one that would put it off does not move it."""
+    scene = opened(shipped, "sanitation")
+    scene.street(decision.Called(by="officer", departments=("dongsheng-urban",)), "dongsheng")
+    first = scene.now.clocks["overall"].due_at
+    scene.later(DAY).street(decision.Called(by="officer", kind="general", departments=("gas",)), "dongsheng")
+    assert scene.now.clocks["overall"].due_at == first
+    scene.street(decision.Called(by="officer", kind="emergency", departments=("fire",)), "dongsheng")
+    assert scene.now.clocks["overall"].due_at == scene.at + 15 * DAY < first
+    scene.later(DAY).street(decision.Called(by="officer", kind="emergency", departments=("power",)), "dongsheng")
+    assert scene.now.clocks["overall"].due_at == scene.at + 14 * DAY
+
+
+def burning(shipped: Configuration, *said: response.Response) -> Scene:
+    """No gas, for which the bureau was called as usual; an hour later it burns, and the emergency whistle is blown."""
+    scene = opened(shipped, "gas")
+    scene.street(decision.Called(by="officer", kind="general"), "dongsheng")
+    for fact in said:
+        scene.later(MINUTE).department("gas", fact)
+    scene.at = SATURDAY_NIGHT + HOUR
+    scene.street(decision.Reclassified(severity="critical", reason="it burns"), "dongsheng")
+    return scene
+
+
+EMERGENCY = decision.Called(by="officer", kind="emergency")
+
+
+def test_who_is_at_work_is_hurried_by_the_emergency_whistle_and_others_are_called(shipped: Configuration) -> None:
+    """What they owe ends sooner, never later, up the emergency's ladder, and they can't get out of it any more."""
+    scene = burning(shipped)
+    acknowledge, resolve = (scene.owed("gas").clocks[name] for name in ("acknowledge", "resolve"))
+    assert names(scene.street(EMERGENCY, "dongsheng")) == ["Called", "Hastened", "Dispatched", "Dispatched"]
+    assert set(scene.now.obligations) == {"gas", "fire", "dongsheng-safety"}
+    owed = scene.owed("gas")
+    assert (owed.round, owed.role, owed.policy.ladder.name) == (1, "lead", "emergency")
+    assert owed.clocks["acknowledge"].due_at == scene.at + 30 * MINUTE < acknowledge.due_at
+    assert owed.clocks["arrive"].due_at == scene.at + 30 * MINUTE
+    assert owed.clocks["resolve"] == resolve
+    assert names(scene.department("gas", response.Declined(reason="not ours"))) == ["ActRefused"]
+    told_at = [fact for topic, fact in scene.said if topic == "department.gas.dispatches"]
+    assert "arrive" in vars(told_at[-2])["deadlines"]
+
+
+def test_what_is_done_is_not_owed_again(shipped: Configuration) -> None:
+    """Whoever acknowledged has; whoever has resolved or declined is left as they are, and others are called."""
+    scene = burning(shipped, response.Acknowledged())
+    scene.street(EMERGENCY, "dongsheng")
+    assert set(scene.owed("gas").clocks) == {"arrive", "resolve"}
+    scene = burning(shipped, response.Resolved(note="done"))
+    assert names(scene.street(EMERGENCY, "dongsheng")) == ["Called", "Dispatched", "Dispatched"]
+    assert set(scene.owed("gas").clocks) == {"confirm"}
+    scene = burning(shipped, response.Declined(reason="not ours"))
+    assert names(scene.street(EMERGENCY, "dongsheng")) == ["ActRefused"]
+
+
+def test_what_is_parked_does_not_wait_in_an_emergency(shipped: Configuration) -> None:
+    """It is owed at once; the review is over with."""
+    scene = burning(
+        shipped, response.Acknowledged(), response.ParkingRequested(review_at=SATURDAY_NIGHT + 30 * DAY, reason="x")
+    )
+    scene.supervision(action.Granted(department="gas", request="parking", by="supervision-office"))
+    assert scene.owed("gas").status == "parked"
+    scene.street(EMERGENCY, "dongsheng")
+    clocks = {name: clock.due_at - scene.at for name, clock in scene.owed("gas").clocks.items()}
+    assert (scene.owed("gas").status, clocks) == ("acknowledged", {"arrive": 30 * MINUTE, "resolve": DAY})
+
+
+def test_a_whistle_that_calls_nobody_and_hurries_nobody_is_refused(shipped: Configuration) -> None:
+    """The same again changes nothing; a general one by rule calls only whom it finds without a part."""
+    scene = burning(shipped)
+    scene.street(EMERGENCY, "dongsheng")
+    assert [entry.reason for entry in scene.street(EMERGENCY, "dongsheng") if isinstance(entry, ActRefused)] == [
+        "gas has been called already"
+    ]
+    named = EMERGENCY.model_copy(update={"departments": ("gas",)})
+    scene = burning(shipped)
+    assert names(scene.street(named, "dongsheng")) == ["Called", "Hastened"]
+    assert names(scene.street(named, "dongsheng")) == ["ActRefused"]
