@@ -75,6 +75,7 @@ _NOUNS: Mapping[Approval, str] = MappingProxyType(
 def _arrive(story: Story, owed: Obligation, fact: response.Arrived) -> Verdict:
     if owed.arrived:
         return Refusal("the department is on the spot already")
+    _take_on(story, owed)
     story.tell_of(entries.Arrived, owed.department, note=fact.note)
     return None
 
@@ -88,9 +89,16 @@ def _progress(story: Story, owed: Obligation, fact: response.Progressed) -> Verd
     return None
 
 
-def _resolve(story: Story, owed: Obligation, fact: response.Resolved) -> Verdict:
+def _take_on(story: Story, owed: Obligation) -> None:
+    """Acknowledge for whoever sets to work without a word."""
     if owed.status == "dispatched":
         story.tell_of(entries.Acknowledged, owed.department, owner=owed.owner)
+
+
+def _resolve(story: Story, owed: Obligation, fact: response.Resolved) -> Verdict:
+    if "arrive" in owed.clocks:
+        return Refusal("the department has to be on the spot first, and has not said that it is: arrive, then resolve")
+    _take_on(story, owed)
     judge = debtor(story.now_is, owed, "confirm")
     deadlines = story.deadlines(judge, confirm=story.configuration.street.confirm)
     story.tell_of(entries.Resolved, owed.department, note=fact.note, answer=fact.answer, deadlines=deadlines)
@@ -137,7 +145,7 @@ _ACTS: Mapping[type, tuple[frozenset[str], _Act]] = MappingProxyType(
     {
         response.Acknowledged: (frozenset({"dispatched"}), _acknowledge),
         response.Declined: (frozenset({"dispatched"}), _decline),
-        response.Arrived: (frozenset({"acknowledged"}), _arrive),
+        response.Arrived: (frozenset({"dispatched", "acknowledged"}), _arrive),
         response.Progressed: (frozenset({"acknowledged"}), _progress),
         response.Resolved: (frozenset({"dispatched", "acknowledged"}), _resolve),
         response.ExtensionRequested: (frozenset({"acknowledged"}), _request_extension),

@@ -239,3 +239,31 @@ def test_a_whistle_that_calls_nobody_and_hurries_nobody_is_refused(shipped: Conf
     scene = burning(shipped)
     assert names(scene.street(named, "dongsheng")) == ["Called", "Hastened"]
     assert names(scene.street(named, "dongsheng")) == ["ActRefused"]
+
+
+# --- on the spot -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_resolved_before_somebody_is_on_the_spot(shipped: Configuration) -> None:
+    """To resolve by telephone keeps no promise: it is refused, and who never comes is late and climbs."""
+    scene = raised(shipped, reported("gas", severity="critical"))
+    resolved = response.Resolved(note="valve shut by telephone")
+    for _ in range(2):
+        [refused] = scene.later(MINUTE).department("gas", resolved)
+        assert isinstance(refused, ActRefused)
+        assert "on the spot first" in refused.reason
+    scene.department("gas", response.Acknowledged())
+    assert names(scene.department("gas", resolved)) == ["ActRefused"]
+    scene.pass_(HOUR)
+    assert "arrive" in scene.owed("gas").late
+    assert names(scene.department("gas", response.Arrived())) == ["Arrived"]
+    assert names(scene.department("gas", resolved)) == ["Resolved"]
+    assert "arrive" in scene.owed("gas").late
+
+
+def test_who_is_on_the_spot_has_acknowledged(shipped: Configuration) -> None:
+    """As who resolves has: nobody on the way has time for words."""
+    scene = raised(shipped, reported("gas", severity="critical"))
+    assert names(scene.department("gas", response.Arrived())) == ["Acknowledged", "Arrived"]
+    assert set(scene.owed("gas").clocks) == {"resolve"}
+    assert names(scene.department("gas", response.Resolved(note="mended"))) == ["Resolved"]
