@@ -104,6 +104,8 @@ _DEFAULT_ROOT: Final = Route(
 
 # A policy may leave it out: citizens have as long everywhere unless somebody says otherwise.
 _REPLY: Final = Duration(5, "d")
+# A policy may leave it out: what waits for better days is looked at again once a year at least.
+_PARK: Final = Duration(365, "d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,9 @@ class StreetPolicy:
 
     `decide` a report or a declined obligation; `confirm` what was resolved; `answer` the public; `close` after the
     rating window; `approve` an extension or a parking; `lead` of the district, to name who leads what all have
-    declined; `wait` of a fact about something that isn't known yet; `reply` of a reporter who was asked for more. In a
-    supervision case, whoever is asked has `explain`, and supervision `judge`.
+    declined; `wait` of a fact about something that isn't known yet; `reply` of a reporter who was asked for more;
+    `park` until the review of what is parked, at most. In a supervision case, whoever is asked has `explain`, and
+    supervision `judge`.
     """
 
     decide: Duration
@@ -126,6 +129,7 @@ class StreetPolicy:
     explain: Duration = _TWO_DAYS
     judge: Duration = _TWO_DAYS
     reply: Duration = _REPLY
+    park: Duration = _PARK
 
 
 DEFAULT_STREET_POLICY: Final = StreetPolicy(
@@ -526,7 +530,7 @@ def _warn_of_empty_posts(
 
 
 def _street_policy(place: Place) -> StreetPolicy:
-    keys = place.keys((*_POLICY, *_OF_CASES, "reply"))
+    keys = place.keys((*_POLICY, *_OF_CASES, "reply", "park"))
     for name in _POLICY:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")

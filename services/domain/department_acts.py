@@ -15,7 +15,7 @@ from schemas.event import isoformat
 from services.domain import supervising
 from services.domain.approvals import Approval
 from services.domain.clocks import debtor
-from services.domain.dispatching import seek_lead
+from services.domain.dispatching import in_bounds, seek_lead
 from services.domain.incident import Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -109,12 +109,19 @@ def _request_extension(story: Story, owed: Obligation, fact: response.ExtensionR
     resolve = owed.clocks.get("resolve")
     if resolve and fact.until <= resolve.due_at:
         return Refusal("the new deadline is not later than the one that stands")
+    refusal = in_bounds(story, "extension", fact.until)
+    if refusal:
+        return refusal
     return _request(story, owed, "extension", fact.until, fact.reason)
 
 
 def _request_parking(story: Story, owed: Obligation, fact: response.ParkingRequested) -> Verdict:
-    if fact.review_at <= story.at:
-        return Refusal("the review date has passed")
+    refusal = in_bounds(story, "parking", fact.review_at)
+    if refusal:
+        return refusal
+    latest = story.after(story.configuration.street.park)
+    if fact.review_at > latest:
+        return Refusal(f"nothing is parked beyond {isoformat(latest)} at once: ask for a review by then")
     return _request(story, owed, "parking", fact.review_at, fact.reason)
 
 

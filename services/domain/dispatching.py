@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from schemas import action
 from schemas import incident as entries
-from schemas.decision import CallKind
+from schemas.decision import CallKind, Request
 from schemas.dispatch import Bound
+from schemas.event import isoformat
 from services.domain import routing
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Verdict
@@ -124,6 +125,17 @@ def send_back(story: Story, owed: Obligation, reason: str) -> None:
         reason=reason,
         deadlines=story.deadlines(owed.department, **durations),
     )
+
+
+def in_bounds(story: Story, request: Request, until: datetime) -> Refusal | None:
+    """Whether what is asked for, or granted, lies ahead, and an extension within the incident's own deadline."""
+    overall = story.now_is.clocks.get("overall")
+    if until <= story.at:
+        return Refusal(f"{isoformat(until)} has passed: deny the {request}, and it is asked for anew")
+    if request == "extension" and overall and until > overall.due_at:
+        latest = isoformat(overall.due_at)
+        return Refusal(f"the whole incident is due by {latest}, and no extension moves that: ask for no more")
+    return None
 
 
 def _stricter(

@@ -24,6 +24,7 @@ NO_DEADLINES: Final = frozenset(
         "lead",
         "wait",
         "reply",
+        "park",
         "explain",
         "judge",
         "by-hand",

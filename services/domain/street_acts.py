@@ -19,6 +19,7 @@ from services.domain.dispatching import (
     dispatch,
     hasten,
     hastened,
+    in_bounds,
     keep_led,
     never_took_it_on,
     redispatch,
@@ -336,6 +337,9 @@ def grant(story: Story, party: str, fact: Any) -> Verdict:
     request = story.owed_by(fact.department).request
     if request is None:
         return Refusal("nothing was asked for")
+    beyond = in_bounds(story, fact.request, request.until)
+    if beyond:
+        return beyond
     name = "review" if fact.request == "parking" else "resolve"
     story.tell_of(
         entries.Granted, fact.department, request=fact.request, deadlines={name: request.until}, note=fact.note

@@ -1,13 +1,13 @@
 """What deadlines are counted from, and what may move or end them: not that somebody was slow to get to it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from schemas import decision
+from schemas import action, decision, response
 from schemas.incident import ActRefused, Entry
 from services.domain.street import hear_community
-from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, START, Scene, opened, report
+from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, MINUTE, START, Scene, opened, report
 
 
 def refusals(told: list[Entry]) -> list[str]:
@@ -15,7 +15,7 @@ def refusals(told: list[Entry]) -> list[str]:
     return [entry.reason for entry in told if isinstance(entry, ActRefused)]
 
 
-# --- from when --------------------------------------------------------------------------------------------------------
+# --- from when -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("down", [timedelta(), 2 * HOUR, 2 * DAY, 40 * DAY])
@@ -50,3 +50,62 @@ def test_a_whistle_that_an_officer_blows_is_counted_from_that() -> None:
     scene.street(opened())
     scene.later(2 * HOUR).street(decision.Called(kind="general", by="officer"))
     assert scene.now.clocks["overall"].due_at == START + 2 * HOUR + 30 * DAY
+
+
+# --- how much more ---------------------------------------------------------------------------------------------------
+
+
+def asked(*, extension: datetime | None = None, parking: datetime | None = None) -> tuple[Scene, list[str]]:
+    """The bureau is at work and asks for more time, or to wait for better days; and why that is refused."""
+    scene = Scene()
+    scene.street(opened())
+    scene.street(decision.Called(kind="general"))
+    scene.department("water", response.Acknowledged())
+    if extension:
+        return scene, refusals(scene.department("water", response.ExtensionRequested(until=extension, reason="parts")))
+    assert parking
+    return scene, refusals(scene.department("water", response.ParkingRequested(review_at=parking, reason="frozen")))
+
+
+def granted(scene: Scene, request: decision.Request) -> list[str]:
+    """Why the highest rank's approval is refused."""
+    fact = action.Granted(department="water", request=request, by="supervision-office")
+    return refusals(scene.supervision(fact))
+
+
+def test_no_extension_moves_the_whole_incidents_deadline() -> None:
+    """It is refused when it is asked for, and when it is granted after that has come forward."""
+    overall = START + 30 * DAY
+    _, reasons = asked(extension=overall + MINUTE)
+    assert len(reasons) == 1
+    assert "no extension moves that" in reasons[0]
+    scene, reasons = asked(extension=overall)
+    assert not reasons
+    sooner = scene.copy()
+    assert not granted(scene, "extension")
+    assert scene.owed().clocks["resolve"].due_at == overall
+    sooner.street(decision.Called(kind="emergency", departments=("fire",)))
+    assert "no extension moves that" in granted(sooner, "extension")[0]
+
+
+@pytest.mark.parametrize("request_", ["extension", "parking"])
+def test_what_was_asked_for_is_not_granted_once_it_has_passed(request_: decision.Request) -> None:
+    """Nobody is given a deadline in the past; it is denied, and asked for anew."""
+    until = START + 6 * DAY
+    scene, reasons = asked(extension=until) if request_ == "extension" else asked(parking=until)
+    assert not reasons
+    scene.pass_(6 * DAY)
+    assert "has passed" in granted(scene, request_)[0]
+    assert scene.owed().request is not None
+    denied = action.Denied(department="water", request=request_, reason="late", by="supervision-office")
+    assert not refusals(scene.supervision(denied))
+
+
+def test_what_is_parked_is_looked_at_again_in_time() -> None:
+    """The street's policy says when at the latest: a year, as shipped."""
+    _, reasons = asked(parking=START + 366 * DAY)
+    assert len(reasons) == 1
+    assert "nothing is parked beyond" in reasons[0]
+    scene, reasons = asked(parking=START + 365 * DAY)
+    assert not reasons
+    assert not granted(scene, "parking")
