@@ -43,6 +43,8 @@ def _acknowledge(story: Story, owed: Obligation, fact: response.Acknowledged) ->
 
 
 def _decline(story: Story, owed: Obligation, fact: response.Declined) -> Verdict:
+    if owed.bound == "insisted":
+        return Refusal("the street has insisted on it: it can't be declined again, only taken back by the street")
     if owed.bound:
         return Refusal("the lead was named, or is being named, and until then this department leads: it can't decline")
     refusal = _allowed(owed, "decline") or _in_time(story, owed, "acknowledge")

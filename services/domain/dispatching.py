@@ -96,8 +96,8 @@ def hasten(story: Story, owed: Obligation, policy: routing.Policy, call: CallKin
 def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None:
     """Dispatch again under the policy that was frozen, in a new round."""
     policy = owed.policy
-    # Whom the district named stays bound in every round; who only leads until then, no longer than that.
-    fields.setdefault("bound", "named" if owed.bound == "named" else None)
+    # Who only leads until the district names somebody is bound no longer than that; all others in every round.
+    fields.setdefault("bound", None if owed.bound == "first" else owed.bound)
     durations = {name: Duration.parse(text) for name, text in policy.durations.items()}
     story.tell(
         entries.Dispatched,

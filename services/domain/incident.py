@@ -356,7 +356,9 @@ def _lead_named(state: Incident, entry: entries.LeadNamed, _at: datetime) -> Cha
 def _led(owed: Obligation, entry: entries.LeadNamed) -> Obligation:
     if owed.department == entry.lead:
         return _changed(owed, role="lead", bound=entry.bound or owed.bound)
-    return owed if owed.role == "support" else _changed(owed, role="support", bound=None)
+    if owed.role == "support":
+        return owed
+    return _changed(owed, role="support", bound="insisted" if owed.bound == "insisted" else None)
 
 
 def _acknowledged(state: Incident, entry: entries.Acknowledged, at: datetime) -> Changes:

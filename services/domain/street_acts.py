@@ -192,7 +192,7 @@ def _insist(story: Story, state: Incident, fact: decision.Insisted) -> Verdict:
     if owed is None or owed.status != "declined":
         return Refusal(f"{fact.department} has not declined, so there is nothing to insist on")
     story.tell_of(entries.Insisted, fact.department, reason=fact.reason)
-    redispatch(story, owed, note=fact.reason)
+    redispatch(story, owed, note=fact.reason, bound=owed.bound or "insisted")
     return None
 
 

@@ -109,3 +109,25 @@ def test_what_is_parked_is_looked_at_again_in_time() -> None:
     scene, reasons = asked(parking=START + 365 * DAY)
     assert not reasons
     assert not granted(scene, "parking")
+
+
+# --- insisting -------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_insisted_on_does_not_decline_again() -> None:
+    """Else each refusal would set what it owes anew; the street alone takes it back, with the rank that takes."""
+    scene = Scene()
+    scene.street(opened("river"))
+    scene.street(decision.Called(kind="general"))
+    declined = response.Declined(reason="not ours")
+    scene.department("water", declined)
+    scene.later(HOUR).street(decision.Insisted(department="water", reason="yours"))
+    owed = scene.owed("water")
+    assert (owed.round, owed.bound) == (2, "insisted")
+    assert "the street has insisted" in refusals(scene.later(HOUR).department("water", declined))[0]
+    assert scene.owed("water").clocks == owed.clocks
+    scene.supervision(action.LeadNamed(department="power", reason="theirs"))
+    assert scene.owed("water").role == "support"
+    assert refusals(scene.department("water", declined))
+    assert refusals(scene.street(decision.Withdrawn(department="water", reason="wrong", by="officer")))
+    assert not refusals(scene.street(decision.Withdrawn(department="water", reason="wrong", by="section-head")))
