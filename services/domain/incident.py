@@ -130,6 +130,7 @@ class Repeat:
 class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
+    `overall` is the clock of that name that ran when it was refused, as it had been called and taken back before.
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `solved`, `satisfied` and `fault` are
     the last rating's; `proved` is what was last found of the report; `asked` is the report whose reporter has not
     replied yet; `contacts` counts the tries to reach the citizen, and the last that succeeded was at `reached_at`;
@@ -157,6 +158,7 @@ class Incident:
     reopened: int = 0
     escalations: int = 0
     late: tuple[str, ...] = ()
+    overall: Clock | None = None
     naming: str = ""
     solved: bool | None = None
     satisfied: bool | None = None
@@ -456,7 +458,8 @@ def _repeat_attached(state: Incident, entry: entries.RepeatAttached, _at: dateti
 
 
 def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:
-    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, **_proved(entry))
+    overall = state.clocks.get("overall")
+    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, overall=overall, **_proved(entry))
 
 
 def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes:
@@ -490,7 +493,7 @@ def _reinspected(_state: Incident, entry: entries.Reinspected, _at: datetime) ->
 
 
 def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:
-    return _set(state, entry, "called", "*", reopened=entry.times, confirmed_at=None)
+    return _set(state, entry, "called", "*", reopened=entry.times, confirmed_at=None, overall=None)
 
 
 def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:

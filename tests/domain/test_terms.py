@@ -131,3 +131,22 @@ def test_who_is_insisted_on_does_not_decline_again() -> None:
     assert refusals(scene.department("water", declined))
     assert refusals(scene.street(decision.Withdrawn(department="water", reason="wrong", by="officer")))
     assert not refusals(scene.street(decision.Withdrawn(department="water", reason="wrong", by="section-head")))
+
+
+# --- an objection ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [10, 40])
+def test_a_refusal_moves_no_overall_deadline(days: int) -> None:
+    """What was called, taken back and refused is due, after an objection, when it was before, or is late already."""
+    scene = Scene()
+    scene.street(opened())
+    scene.street(decision.Called(kind="general"))
+    scene.street(decision.Withdrawn(department="water", reason="not theirs", by="section-head"))
+    scene.pass_(days * DAY)
+    scene.street(decision.Refused(reason="nobody's"))
+    assert not scene.now.clocks
+    scene.later(HOUR).street(decision.Rated(report=INCIDENT, solved=False, satisfied=False))
+    assert scene.now.clocks["overall"].due_at == START + 30 * DAY
+    scene.sweep()
+    assert ("overall" in scene.now.late) == (days > 30)
