@@ -158,6 +158,7 @@ class Dispatched(OfDepartment):
     deadlines: Deadlines
     note: Text = ""
     bound: Bound | None = Field(default=None, description="Set where it may not be declined, and why.")
+    term: Instant | None = Field(default=None, description="Set where it has one of its own, which nothing outlasts.")
 
 
 class Acknowledged(OfDepartment):

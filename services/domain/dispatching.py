@@ -54,8 +54,9 @@ def dispatch(
         section=story.configuration.directory.is_section(department, state.street),
         owner=story.configuration.owner_of(department, story.at),
         policy=story.configuration.frozen(policy),
-        deadlines=story.deadlines(department, **policy.deadlines) | ({"resolve": resolve_by} if resolve_by else {}),
+        deadlines=_within_term(story.deadlines(department, **policy.deadlines), resolve_by),
         note=note,
+        term=resolve_by,
         **fields,
     )
 
@@ -99,6 +100,7 @@ def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None
     # Who only leads until the district names somebody is bound no longer than that; all others in every round.
     fields.setdefault("bound", None if owed.bound == "first" else owed.bound)
     durations = {name: Duration.parse(text) for name, text in policy.durations.items()}
+    term = _ahead(story, owed)
     story.tell(
         entries.Dispatched,
         department=owed.department,
@@ -107,8 +109,9 @@ def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None
         section=owed.section,
         owner=owed.owner,
         policy=policy,
-        deadlines=story.deadlines(owed.department, **durations),
+        deadlines=_within_term(story.deadlines(owed.department, **durations), term),
         note=note,
+        term=term,
         **fields,
     )
 
@@ -123,8 +126,20 @@ def send_back(story: Story, owed: Obligation, reason: str) -> None:
         department=owed.department,
         round=owed.round + 1,
         reason=reason,
-        deadlines=story.deadlines(owed.department, **durations),
+        deadlines=_within_term(story.deadlines(owed.department, **durations), _ahead(story, owed)),
     )
+
+
+def _ahead(story: Story, owed: Obligation) -> datetime | None:
+    """Return an obligation's own term, which holds in every round that begins before it; None where it has no more."""
+    return owed.term if owed.term and owed.term > story.at else None
+
+
+def _within_term(deadlines: Mapping[str, datetime], term: datetime | None) -> dict[str, datetime]:
+    """Return deadlines where `resolve` is the term, if there is one, and no other ends later."""
+    if term is None:
+        return dict(deadlines)
+    return {name: min(due_at, term) for name, due_at in deadlines.items()} | {"resolve": term}
 
 
 def in_bounds(story: Story, request: Request, until: datetime) -> Refusal | None:

@@ -54,9 +54,10 @@ class Pending:
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
-    `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `late` names the
-    deadlines that passed unkept: what was late stays late. `acknowledged_at` is of the first time, `resolved_at` of the
-    last in this round; `reopened` counts how often confirmed work was called for again.
+    `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `term` is one of its
+    own, which only an extension moves. `late` names the deadlines that passed unkept: what was late stays late.
+    `acknowledged_at` is of the first time, `resolved_at` of the last in this round; `reopened` counts how often
+    confirmed work was called for again.
     """
 
     department: str
@@ -72,6 +73,7 @@ class Obligation:
     extensions: int = 0
     arrived: bool = False
     bound: Bound | None = None
+    term: datetime | None = None
     refused: bool = False
     late: tuple[str, ...] = ()
     acknowledged_at: datetime | None = None
@@ -323,6 +325,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         dispatched_at=before.dispatched_at if before else at,
         extensions=before.extensions if before else 0,
         bound=entry.bound,
+        term=entry.term,
         refused=before.refused if before else False,
         clocks=_clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional),
         late=before.late if before else (),
@@ -394,8 +397,9 @@ def _requested(state: Incident, entry: entries.Requested, _at: datetime) -> Chan
 def _granted(state: Incident, entry: entries.Granted, _at: datetime) -> Changes:
     if entry.request == "parking":
         return _oblige(state, entry, "*", status="parked", request=None)
-    extensions = state.obligations[entry.department].extensions + 1
-    return _oblige(state, entry, "approve", request=None, extensions=extensions)
+    owed = state.obligations[entry.department]
+    term = entry.deadlines["resolve"] if owed.term else None
+    return _oblige(state, entry, "approve", request=None, extensions=owed.extensions + 1, term=term)
 
 
 def _denied(state: Incident, entry: entries.Denied, _at: datetime) -> Changes:

@@ -150,3 +150,50 @@ def test_a_refusal_moves_no_overall_deadline(days: int) -> None:
     assert scene.now.clocks["overall"].due_at == START + 30 * DAY
     scene.sweep()
     assert ("overall" in scene.now.late) == (days > 30)
+
+
+# --- a term of one's own ---------------------------------------------------------------------------------------------
+
+
+def termed(term: datetime) -> Scene:
+    """The power company was called later, for a term of its own."""
+    scene = Scene()
+    scene.street(opened("unheard-of"))
+    scene.street(decision.Called(kind="general", departments=("water",)))
+    scene.street(decision.Called(kind="general", departments=("power",), resolve_by=term))
+    return scene
+
+
+def due(scene: Scene) -> dict[str, timedelta]:
+    """When what the power company owes is due, from the start."""
+    return {name: clock.due_at - START for name, clock in scene.owed("power").clocks.items()}
+
+
+def test_nothing_outlasts_a_term() -> None:
+    """Whoever has two hours has no four to acknowledge it."""
+    assert due(termed(START + 2 * HOUR)) == {"acknowledge": 2 * HOUR, "resolve": 2 * HOUR}
+
+
+def test_a_term_holds_in_every_round_that_begins_before_it() -> None:
+    """Neither a refusal nor bad work gains time; one that begins after it has the rule's own deadlines."""
+    scene = termed(START + 2 * DAY)
+    scene.later(HOUR).department("power", response.Declined(reason="not ours"))
+    scene.later(HOUR).street(decision.Insisted(department="power", reason="yours"))
+    assert due(scene) == {"acknowledge": 6 * HOUR, "resolve": 2 * DAY}
+    scene.later(HOUR).department("power", response.Resolved(note="done"))
+    after = scene.copy()
+    scene.street(decision.SentBack(department="power", reason="it is not"))
+    assert due(scene) == {"resolve": 2 * DAY}
+    after.later(3 * DAY).street(decision.SentBack(department="power", reason="it is not"))
+    assert due(after) == {"resolve": after.at - START + 5 * DAY}
+
+
+def test_an_extension_moves_a_term() -> None:
+    """What was granted holds in the rounds that follow."""
+    scene = termed(START + 2 * DAY)
+    scene.department("power", response.Acknowledged())
+    scene.department("power", response.ExtensionRequested(until=START + 4 * DAY, reason="parts"))
+    scene.street(decision.Granted(department="power", request="extension", by="responsible-leader"))
+    scene.department("power", response.Resolved(note="done"))
+    scene.street(decision.SentBack(department="power", reason="it is not"))
+    assert due(scene) == {"resolve": 4 * DAY}
