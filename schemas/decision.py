@@ -37,7 +37,8 @@ class Opened(Decision):
 class Called(Decision):
     """The street has blown the whistle (呼叫); no departments named means whoever the routes name.
 
-    `kind` is absent where only sections of the street itself are set to work: no whistle was needed.
+    `kind` is absent where only sections of the street itself are set to work, and not in an emergency: no whistle was
+    needed.
     """
 
     type: ClassVar[str] = "whistle.decision.called.v1"

@@ -15,8 +15,9 @@ from schemas.report import Kind, Place, Severity
 Role = Literal["lead", "support"]
 Status = Literal["dispatched", "acknowledged", "parked", "declined", "resolved", "confirmed", "withdrawn"]
 Round = Ordinal
-# Why a department may not decline: it was called first and leads until a lead is named, or it is the one named.
-Bound = Literal["first", "named"]
+# Why a department may not decline: it was called first and leads until a lead is named, or it is the one named, or it
+# has declined, and the street insists.
+Bound = Literal["first", "named", "insisted"]
 CaseStatus = Literal["asked", "explained", "accepted"]
 Deadlines = dict[Line, Instant]
 # Those of the deadlines that may still move, since their calendar is not confirmed that far.

@@ -113,7 +113,7 @@ class Called(Entry):
 
 
 class Reclassified(Entry):
-    """The street found the matter to be of another kind; no deadline moves."""
+    """The street found the matter to be of another kind; an emergency is to be decided sooner, else nothing moves."""
 
     type: ClassVar[str] = "whistle.incident.reclassified.v1"
 
@@ -121,6 +121,7 @@ class Reclassified(Entry):
     category: Code
     kind: Kind
     severity: Severity
+    deadlines: Deadlines | None = None
 
 
 class LeadSought(Entry):
@@ -157,6 +158,7 @@ class Dispatched(OfDepartment):
     deadlines: Deadlines
     note: Text = ""
     bound: Bound | None = Field(default=None, description="Set where it may not be declined, and why.")
+    term: Instant | None = Field(default=None, description="Set where it has one of its own, which nothing outlasts.")
 
 
 class Acknowledged(OfDepartment):
@@ -235,6 +237,18 @@ class Denied(OfDepartment):
 
     request: Request
     reason: Reason
+
+
+class Hastened(OfDepartment):
+    """A stricter whistle was blown for what the department owes already: from now on it owes that by this policy.
+
+    `deadlines` are those that end sooner by it. What was parked is owed again.
+    """
+
+    type: ClassVar[str] = "whistle.incident.hastened.v1"
+
+    policy: Policy
+    deadlines: Deadlines
 
 
 class Unparked(OfDepartment):

@@ -171,6 +171,10 @@ def _asked_again(state: Incident, told: entries.Recomputed, post: str) -> escala
     )
 
 
+def _hastened(state: Incident, told: entries.Hastened) -> Said:
+    yield from _stands(state, told, state.obligations[told.department].status)
+
+
 def _stands(state: Incident, told: Any, status: dispatch.Status, done: str | None = None) -> Said:
     owed = state.obligations[told.department]
     clocks = owed.clocks if (owed.status, owed.round) == (status, told.round) else {}
@@ -310,6 +314,7 @@ _TELLERS: Mapping[type, tuple[_Teller, ...]] = MappingProxyType(
         **dict.fromkeys(_STATUS, (_changed,)),
         entries.Dispatched: (_issued,),
         entries.LeadSought: (_asked_for_a_lead,),
+        entries.Hastened: (_hastened,),
         entries.LeadNamed: (_lead_named,),
         entries.Arrived: (_arrived,),
         entries.Progressed: (_progressed,),

@@ -161,16 +161,23 @@ def _closed_at(story: Story, state: Incident) -> datetime | None:
 
 def _reopen(story: Story, state: Incident, note: str) -> None:
     """Call again whoever had done it; where nobody had, the street owes the decision once more."""
-    policy = story.configuration.street
-    # A whistle that was never blown has no overall deadline yet.
-    overall = story.deadlines(overall=story.configuration.whistle(state.call).overall) if state.called_at else {}
-    story.tell(entries.Reopened, times=state.reopened + 1, deadlines=overall)
     done = [each for each in state.obligations.values() if each.status == "confirmed"]
+    story.tell(entries.Reopened, times=state.reopened + 1, deadlines=_overall_anew(story, state))
     lead_again(story, done)
     for owed in done:
         redispatch(story, story.owed_by(owed.department), note=note)
     if not done:
-        story.tell(entries.Returned, deadlines=story.deadlines(decide=policy.decide))
+        story.tell(entries.Returned, deadlines=story.deadlines(decide=story.configuration.deciding(state.kind)))
+
+
+def _overall_anew(story: Story, state: Incident) -> dict[str, datetime]:
+    """Return the overall deadline of what is reopened: a new one for work that was done, else the one that ran."""
+    if state.overall is not None:
+        if state.overall.provisional:
+            story.uncertain["overall"] = state.overall.due_at, state.overall.provisional
+        return {"overall": state.overall.due_at}
+    # A whistle that was never blown has no overall deadline yet.
+    return story.deadlines(overall=story.configuration.whistle(state.call).overall) if state.called_at else {}
 
 
 def _not_theirs(state: Incident, report: UUID, community: str) -> Refusal | None:

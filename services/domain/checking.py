@@ -132,6 +132,8 @@ def check(keys: Mapping[str, Place], configuration: "Configuration") -> None:
     for side, name in configuration.owed_by.items():
         _warn_of_low(keys["owed-by"].at(side, None), configuration, name, f"what a {side} owes climbs", side)
     told: set[str] = set()
+    for kind, whistle in configuration.whistles.items():
+        _warn_of_whistle(keys["whistles"].at(kind, None).at("ladder", None), configuration, whistle.ladder)
     for rule in rules:
         _warn_of_ladder(rule, configuration)
         if _is_urgent(rule):
@@ -232,6 +234,14 @@ def _warn_of_estates(rule: Rule, directory: Directory) -> None:
                     f"the estate {estate!r} is in {homes[estate]}, not in {', '.join(communities)}",
                     "name one of them, or write the estate under the other community",
                 )
+
+
+def _warn_of_whistle(place: Place, configuration: "Configuration", name: str) -> None:
+    """A whistle's ladder reaches the top of everybody who may climb it: the street too, while nobody is called."""
+    named = configuration.ladders.get(name)
+    for side in ("district", "section", "street") if named else ():
+        ladder = named.instead.get(side, name) if named else name
+        _warn_of_low(place, configuration, ladder, f"what a {side} owes after this whistle climbs", side)
 
 
 def _warn_of_low(place: Place, configuration: "Configuration", ladder: str, what: str, level: str) -> None:

@@ -98,7 +98,7 @@ def _not_before(state: Incident, owed: Owed, name: str, clock: Clock, configurat
     if name in BY_ITSELF:
         return clock.due_at
     unit = debtor(state, owed, name)
-    ladder = _climbed_by(unit, owed, configuration)
+    ladder = _climbed_by(state, unit, owed, name, configuration)
     if clock.fired >= ladder.early:
         return clock.due_at
     calendar = configuration.calendar_of(unit)
@@ -132,7 +132,7 @@ def _next_at(state: Incident, owed: Owed, name: str, clock: Clock, configuration
     if name in BY_ITSELF:
         return clock.due_at
     unit = debtor(state, owed, name)
-    ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
+    ladder, calendar = _climbed_by(state, unit, owed, name, configuration), configuration.calendar_of(unit)
     return ladders.next_at(ladder, calendar, clock.due_at, clock.fired, _set_at(state, clock))
 
 
@@ -171,12 +171,15 @@ def next_owed_at(state: Incident, unit: str, *, of_cases: bool = True) -> dateti
 
 def ladder_of(state: Incident, owed: Owed, name: str, configuration: Configuration) -> Ladder:
     """Return the ladder a clock climbs: the frozen one for what a department owes, else that of whoever owes."""
-    return _climbed_by(debtor(state, owed, name), owed, configuration)
+    return _climbed_by(state, debtor(state, owed, name), owed, name, configuration)
 
 
-def _climbed_by(unit: str, owed: Owed, configuration: Configuration) -> Ladder:
+def _climbed_by(state: Incident, unit: str, owed: Owed, name: str, configuration: Configuration) -> Ladder:
     if isinstance(owed, Obligation) and unit == owed.department:
         return _thawed(owed.policy.ladder)
+    # What nobody owns climbs as what somebody owns would.
+    if name == "decide" and (ladder := configuration.whistles[state.kind].ladder):
+        return configuration.ladders[configuration.climbed(ladder, unit)]
     return configuration.ladders[configuration.ladder_of(unit)]
 
 
@@ -270,7 +273,7 @@ def _climb(story: Story, owed: Owed, name: str, clock: Clock) -> None:
     """Climb to the highest rung that is due; the ones below it that came due in the same silence are skipped."""
     state, configuration = story.now_is, story.configuration
     unit = debtor(state, owed, name)
-    ladder, calendar = _climbed_by(unit, owed, configuration), configuration.calendar_of(unit)
+    ladder, calendar = _climbed_by(state, unit, owed, name, configuration), configuration.calendar_of(unit)
     steps = ladders.due_steps(ladder, calendar, clock.due_at, clock.fired, story.at, _set_at(state, clock))
     *skipped, highest = (index for index, _ in steps)
     told = _reach(ladder, highest, unit, configuration.directory, story.at)

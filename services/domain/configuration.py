@@ -104,6 +104,8 @@ _DEFAULT_ROOT: Final = Route(
 
 # A policy may leave it out: citizens have as long everywhere unless somebody says otherwise.
 _REPLY: Final = Duration(5, "d")
+# A policy may leave it out: what waits for better days is looked at again once a year at least.
+_PARK: Final = Duration(365, "d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,9 @@ class StreetPolicy:
 
     `decide` a report or a declined obligation; `confirm` what was resolved; `answer` the public; `close` after the
     rating window; `approve` an extension or a parking; `lead` of the district, to name who leads what all have
-    declined; `wait` of a fact about something that isn't known yet; `reply` of a reporter who was asked for more. In a
-    supervision case, whoever is asked has `explain`, and supervision `judge`.
+    declined; `wait` of a fact about something that isn't known yet; `reply` of a reporter who was asked for more;
+    `park` until the review of what is parked, at most. In a supervision case, whoever is asked has `explain`, and
+    supervision `judge`.
     """
 
     decide: Duration
@@ -126,6 +129,7 @@ class StreetPolicy:
     explain: Duration = _TWO_DAYS
     judge: Duration = _TWO_DAYS
     reply: Duration = _REPLY
+    park: Duration = _PARK
 
 
 DEFAULT_STREET_POLICY: Final = StreetPolicy(
@@ -179,10 +183,19 @@ class Configuration:
     @remembered
     def _plan(self, labels: Labels) -> Plan:
         found = routing.plan(self.routes, dict(labels))
+        whistles = self._ladder_of_whistle(labels)
         return Plan(
             found.rules,
-            tuple(replace(each, ladder=self.climbed(each.ladder, each.department)) for each in found.assignments),
+            tuple(
+                replace(each, ladder=self.climbed(each.ladder or whistles, each.department))
+                for each in found.assignments
+            ),
         )
+
+    def _ladder_of_whistle(self, labels: Labels) -> str:
+        """Return the ladder of the kind of call, for rules that name none; empty where it has none either."""
+        whistle = self.whistles.get(cast("CallKind", dict(labels).get("call", "")))
+        return whistle.ladder if whistle else ""
 
     def policy_for(self, labels: Mapping[str, str], department: str) -> Policy:
         """The policy under which a department owes that an officer named, whether the tree names it or not."""
@@ -191,7 +204,7 @@ class Configuration:
     @remembered
     def _policy_for(self, labels: Labels, department: str) -> Policy:
         policy = routing.policy_for(self.routes, dict(labels), department)
-        return replace(policy, ladder=self.climbed(policy.ladder, department))
+        return replace(policy, ladder=self.climbed(policy.ladder or self._ladder_of_whistle(labels), department))
 
     @remembered
     def frozen(self, policy: Policy) -> entries.Policy:
@@ -246,6 +259,10 @@ class Configuration:
         """The limits of a kind of call; setting only the street's own sections to work has those of the general one."""
         return self.whistles[call or "general"]
 
+    def deciding(self, kind: CallKind) -> Duration:
+        """How long a street has to decide about a matter for which that kind of whistle is, or would be, blown."""
+        return self.whistles[kind].decide or self.street.decide
+
 
 def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Problem]]:
     """The configuration that some files make up together, and what is wrong with it, in order of file and line.
@@ -268,7 +285,7 @@ def parse(documents: Iterable[Document]) -> tuple[Configuration | None, list[Pro
     reader = TreeReader(directory, frozenset(ladders))
     tree = reader.read(keys["route"], Route("root")) if "route" in keys else _DEFAULT_ROOT
     street = _street_policy(keys["street-policy"]) if "street-policy" in keys else DEFAULT_STREET_POLICY
-    whistles = read_whistles(keys["whistles"]) if "whistles" in keys else DEFAULT_WHISTLES
+    whistles = read_whistles(keys["whistles"], ladders) if "whistles" in keys else DEFAULT_WHISTLES
     approvals = read_approvals(keys["approvals"], directory) if "approvals" in keys else DEFAULT_APPROVALS
     if "ladders" in keys:
         _warn_of_empty_posts(keys, directory, ladders, owed_by)
@@ -521,7 +538,7 @@ def _warn_of_empty_posts(
 
 
 def _street_policy(place: Place) -> StreetPolicy:
-    keys = place.keys((*_POLICY, *_OF_CASES, "reply"))
+    keys = place.keys((*_POLICY, *_OF_CASES, "reply", "park"))
     for name in _POLICY:
         if name not in keys:
             place.error(f"the street has no time to {name}", f"write {name}: {getattr(DEFAULT_STREET_POLICY, name)}")

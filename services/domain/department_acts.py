@@ -15,7 +15,7 @@ from schemas.event import isoformat
 from services.domain import supervising
 from services.domain.approvals import Approval
 from services.domain.clocks import debtor
-from services.domain.dispatching import seek_lead
+from services.domain.dispatching import in_bounds, seek_lead
 from services.domain.incident import Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -43,12 +43,14 @@ def _acknowledge(story: Story, owed: Obligation, fact: response.Acknowledged) ->
 
 
 def _decline(story: Story, owed: Obligation, fact: response.Declined) -> Verdict:
+    if owed.bound == "insisted":
+        return Refusal("the street has insisted on it: it can't be declined again, only taken back by the street")
     if owed.bound:
         return Refusal("the lead was named, or is being named, and until then this department leads: it can't decline")
     refusal = _allowed(owed, "decline") or _in_time(story, owed, "acknowledge")
     if refusal:
         return refusal
-    deadlines = story.deadlines(decide=story.configuration.street.decide)
+    deadlines = story.deadlines(decide=story.configuration.deciding(story.now_is.kind))
     story.tell_of(entries.Declined, owed.department, reason=fact.reason, deadlines=deadlines)
     seek_lead(story)
     return None
@@ -75,6 +77,7 @@ _NOUNS: Mapping[Approval, str] = MappingProxyType(
 def _arrive(story: Story, owed: Obligation, fact: response.Arrived) -> Verdict:
     if owed.arrived:
         return Refusal("the department is on the spot already")
+    _take_on(story, owed)
     story.tell_of(entries.Arrived, owed.department, note=fact.note)
     return None
 
@@ -88,9 +91,16 @@ def _progress(story: Story, owed: Obligation, fact: response.Progressed) -> Verd
     return None
 
 
-def _resolve(story: Story, owed: Obligation, fact: response.Resolved) -> Verdict:
+def _take_on(story: Story, owed: Obligation) -> None:
+    """Acknowledge for whoever sets to work without a word."""
     if owed.status == "dispatched":
         story.tell_of(entries.Acknowledged, owed.department, owner=owed.owner)
+
+
+def _resolve(story: Story, owed: Obligation, fact: response.Resolved) -> Verdict:
+    if "arrive" in owed.clocks:
+        return Refusal("the department has to be on the spot first, and has not said that it is: arrive, then resolve")
+    _take_on(story, owed)
     judge = debtor(story.now_is, owed, "confirm")
     deadlines = story.deadlines(judge, confirm=story.configuration.street.confirm)
     story.tell_of(entries.Resolved, owed.department, note=fact.note, answer=fact.answer, deadlines=deadlines)
@@ -101,12 +111,19 @@ def _request_extension(story: Story, owed: Obligation, fact: response.ExtensionR
     resolve = owed.clocks.get("resolve")
     if resolve and fact.until <= resolve.due_at:
         return Refusal("the new deadline is not later than the one that stands")
+    refusal = in_bounds(story, "extension", fact.until)
+    if refusal:
+        return refusal
     return _request(story, owed, "extension", fact.until, fact.reason)
 
 
 def _request_parking(story: Story, owed: Obligation, fact: response.ParkingRequested) -> Verdict:
-    if fact.review_at <= story.at:
-        return Refusal("the review date has passed")
+    refusal = in_bounds(story, "parking", fact.review_at)
+    if refusal:
+        return refusal
+    latest = story.after(story.configuration.street.park)
+    if fact.review_at > latest:
+        return Refusal(f"nothing is parked beyond {isoformat(latest)} at once: ask for a review by then")
     return _request(story, owed, "parking", fact.review_at, fact.reason)
 
 
@@ -149,7 +166,7 @@ _ACTS: Mapping[type, tuple[frozenset[str], _Act]] = MappingProxyType(
     {
         response.Acknowledged: (frozenset({"dispatched"}), _acknowledge),
         response.Declined: (frozenset({"dispatched"}), _decline),
-        response.Arrived: (frozenset({"acknowledged"}), _arrive),
+        response.Arrived: (frozenset({"dispatched", "acknowledged"}), _arrive),
         response.Progressed: (frozenset({"acknowledged"}), _progress),
         response.Resolved: (frozenset({"dispatched", "acknowledged"}), _resolve),
         response.ExtensionRequested: (frozenset({"acknowledged"}), _request_extension),

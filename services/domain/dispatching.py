@@ -4,19 +4,22 @@
 2. Where all have declined, the district has to name the lead (指定主办) by a deadline; until then the first who was
    called leads, in a new round, and may not decline. The street's own sections alone are the street's to command.
 3. Whom the district names leads, and may not decline. Who had declined is withdrawn, and who is at work supports.
-4. Every department called has the whistle's own deadlines where its rule is not stricter.
+4. Every department called has the whistle's own deadlines where its rule is not stricter. One that is at work already
+   goes on, and owes what it would owe if it were called now, where that ends sooner.
 
 Source: the district's practice of first receivers and named leads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from schemas import action
 from schemas import incident as entries
+from schemas.decision import CallKind, Request
 from schemas.dispatch import Bound
+from schemas.event import isoformat
 from services.domain import routing
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Verdict
@@ -24,6 +27,7 @@ from services.domain.whistles import stricter
 from services.domain.working_time import Duration
 
 _FIRST: Final = "rule:first-receiver-leads"
+_AT_WORK: Final = frozenset({"dispatched", "acknowledged", "parked"})
 
 
 def dispatch(
@@ -52,18 +56,54 @@ def dispatch(
         section=story.configuration.directory.is_section(department, state.street),
         owner=story.configuration.owner_of(department, story.at),
         policy=story.configuration.frozen(policy),
-        deadlines=story.deadlines(department, **policy.deadlines) | ({"resolve": resolve_by} if resolve_by else {}),
+        deadlines=_within_term(story.deadlines(department, **policy.deadlines), resolve_by),
         note=note,
+        term=resolve_by,
         **fields,
     )
+
+
+def hastened(
+    story: Story, owed: Obligation, policy: routing.Policy, call: CallKind | None
+) -> tuple[routing.Policy, Mapping[str, datetime]] | None:
+    """Return by which policy, and which deadlines sooner, a department owes that a whistle finds at work (rule 4).
+
+    None where the kind of whistle has no limits of its own, or nothing ends sooner by them.
+    """
+    limits = story.configuration.whistle(call).deadlines if call else {}
+    if not limits or owed.status not in _AT_WORK or never_took_it_on(owed):
+        return None
+    before = {name: Duration.parse(text) for name, text in owed.policy.durations.items()}
+    calendar = story.configuration.calendar_of(owed.department)
+    now_owed = stricter(before, stricter(policy.deadlines, limits, calendar, story.at), calendar, story.at)
+    # What it had to do and has no clock for is done; only to resolve waits while it is parked.
+    done = {name for name in before if name not in owed.clocks and (name != "resolve" or owed.status != "parked")}
+    done |= {"arrive"} if owed.arrived else set()
+    done |= {"acknowledge"} if owed.status != "dispatched" else set()
+    owing = {name: duration for name, duration in now_owed.items() if name not in done}
+    sooner = {
+        name: due_at
+        for name, due_at in story.deadlines(owed.department, **owing).items()
+        if name not in owed.clocks or due_at < owed.clocks[name].due_at
+    }
+    return (replace(policy, deadlines=now_owed), sooner) if sooner else None
+
+
+def hasten(story: Story, owed: Obligation, policy: routing.Policy, call: CallKind | None) -> None:
+    """Tell a department that is at work what it owes sooner by a whistle, if anything (rule 4)."""
+    found = hastened(story, owed, policy, call)
+    if found:
+        frozen = story.configuration.frozen(found[0])
+        story.tell_of(entries.Hastened, owed.department, policy=frozen, deadlines=found[1])
 
 
 def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None:
     """Dispatch again under the policy that was frozen, in a new round."""
     policy = owed.policy
-    # Whom the district named stays bound in every round; who only leads until then, no longer than that.
-    fields.setdefault("bound", "named" if owed.bound == "named" else None)
+    # Who only leads until the district names somebody is bound no longer than that; all others in every round.
+    fields.setdefault("bound", None if owed.bound == "first" else owed.bound)
     durations = {name: Duration.parse(text) for name, text in policy.durations.items()}
+    term = _ahead(story, owed)
     story.tell(
         entries.Dispatched,
         department=owed.department,
@@ -72,8 +112,9 @@ def redispatch(story: Story, owed: Obligation, note: str, **fields: Any) -> None
         section=owed.section,
         owner=owed.owner,
         policy=policy,
-        deadlines=story.deadlines(owed.department, **durations),
+        deadlines=_within_term(story.deadlines(owed.department, **durations), term),
         note=note,
+        term=term,
         **fields,
     )
 
@@ -88,8 +129,31 @@ def send_back(story: Story, owed: Obligation, reason: str) -> None:
         department=owed.department,
         round=owed.round + 1,
         reason=reason,
-        deadlines=story.deadlines(owed.department, **durations),
+        deadlines=_within_term(story.deadlines(owed.department, **durations), _ahead(story, owed)),
     )
+
+
+def _ahead(story: Story, owed: Obligation) -> datetime | None:
+    """Return an obligation's own term, which holds in every round that begins before it; None where it has no more."""
+    return owed.term if owed.term and owed.term > story.at else None
+
+
+def _within_term(deadlines: Mapping[str, datetime], term: datetime | None) -> dict[str, datetime]:
+    """Return deadlines where `resolve` is the term, if there is one, and no other ends later."""
+    if term is None:
+        return dict(deadlines)
+    return {name: min(due_at, term) for name, due_at in deadlines.items()} | {"resolve": term}
+
+
+def in_bounds(story: Story, request: Request, until: datetime) -> Refusal | None:
+    """Whether what is asked for, or granted, lies ahead, and an extension within the incident's own deadline."""
+    overall = story.now_is.clocks.get("overall")
+    if until <= story.at:
+        return Refusal(f"{isoformat(until)} has passed: deny the {request}, and it is asked for anew")
+    if request == "extension" and overall and until > overall.due_at:
+        latest = isoformat(overall.due_at)
+        return Refusal(f"the whole incident is due by {latest}, and no extension moves that: ask for no more")
+    return None
 
 
 # --- who leads -------------------------------------------------------------------------------------------------------

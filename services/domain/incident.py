@@ -66,11 +66,12 @@ class Rating:
 class Obligation:
     """What one department owes (责任); each `round` is one turn of work, with deadlines of its own.
 
-    `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `late` names the
-    deadlines that passed unkept: what was late stays late. `acknowledged_at` is of the first time, `resolved_at` of the
-    last in this round; `reopened` counts how often confirmed work was called for again. `anew_at` is the last call that
-    followed one of which nothing had become; `ratings` are those given while its work was confirmed; `holds` is what
-    the last look on the spot found of it in this round.
+    `bound`: it may not be declined, and why; `refused`: it was, and was not acknowledged since. `term` is one of its
+    own, which only an extension moves. `late` names the deadlines that passed unkept: what was late stays late.
+    `acknowledged_at` is of the first time, `resolved_at` of the last in this round; `reopened` counts how often
+    confirmed work was called for again. `anew_at` is the last call that followed one of which nothing had become;
+    `ratings` are those given while its work was confirmed; `holds` is what the last look on the spot found of it in
+    this round.
     """
 
     department: str
@@ -86,6 +87,7 @@ class Obligation:
     extensions: int = 0
     arrived: bool = False
     bound: Bound | None = None
+    term: datetime | None = None
     refused: bool = False
     late: tuple[str, ...] = ()
     acknowledged_at: datetime | None = None
@@ -173,6 +175,7 @@ class Question:
 class Incident:
     """An incident (事件); one of which only something premature has been heard has no status yet.
 
+    `overall` is the clock of that name that ran when it was refused, as it had been called and taken back before.
     `naming` is the unit that has to name the lead, while the clock `lead` runs. `told_at` is when an answer was last
     told to who came after it. `ratings` are the last of each reporter who rated, the latest last; `proved` is what was
     last found of the report; `asked` are the questions without a reply, the one that the clock `reply` is about last,
@@ -203,6 +206,7 @@ class Incident:
     reopened: int = 0
     escalations: int = 0
     late: tuple[str, ...] = ()
+    overall: Clock | None = None
     naming: str = ""
     ratings: tuple[Rating, ...] = ()
     proved: Proved | None = None
@@ -223,6 +227,13 @@ class Incident:
     def as_raised(self) -> Raised | None:
         """The report as it was raised, however it was classified since."""
         return self.report.model_copy(update=self.raised) if self.report and self.raised else self.report
+
+    @property
+    def kind(self) -> CallKind:
+        """The kind of whistle it is for: what was reported as critical is an emergency, whatever was blown."""
+        if self.report is not None and self.report.severity == "critical":
+            return "emergency"
+        return self.call or "general"
 
     @property
     def ended(self) -> bool:
@@ -377,6 +388,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         anew_at=_anew_at(before, at) if before else None,
         extensions=before.extensions if before else 0,
         bound=entry.bound,
+        term=entry.term,
         refused=before.refused if before else False,
         clocks=_clocks({}, sets=entry.deadlines, since=entry.version, provisional=entry.provisional),
         late=before.late if before else (),
@@ -398,7 +410,12 @@ def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -
         return {}
     changes = {"category": entry.category, "kind": entry.kind, "severity": entry.severity}
     raised = state.raised or {name: getattr(state.report, name) for name in changes}
-    return {"report": state.report.model_copy(update=changes), "raised": raised}
+    after: Changes = {"report": state.report.model_copy(update=changes), "raised": raised}
+    if entry.deadlines:
+        after["clocks"] = _clocks(
+            state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional
+        )
+    return after
 
 
 def _lead_sought(state: Incident, entry: entries.LeadSought, _at: datetime) -> Changes:
@@ -416,7 +433,9 @@ def _lead_named(state: Incident, entry: entries.LeadNamed, _at: datetime) -> Cha
 def _led(owed: Obligation, entry: entries.LeadNamed) -> Obligation:
     if owed.department == entry.lead:
         return _changed(owed, role="lead", bound=entry.bound or owed.bound)
-    return owed if owed.role == "support" else _changed(owed, role="support", bound=None)
+    if owed.role == "support":
+        return owed
+    return _changed(owed, role="support", bound="insisted" if owed.bound == "insisted" else None)
 
 
 def _acknowledged(state: Incident, entry: entries.Acknowledged, at: datetime) -> Changes:
@@ -450,8 +469,9 @@ def _requested(state: Incident, entry: entries.Requested, _at: datetime) -> Chan
 def _granted(state: Incident, entry: entries.Granted, _at: datetime) -> Changes:
     if entry.request == "parking":
         return _oblige(state, entry, "*", status="parked", request=None)
-    extensions = state.obligations[entry.department].extensions + 1
-    return _oblige(state, entry, "approve", request=None, extensions=extensions)
+    owed = state.obligations[entry.department]
+    term = entry.deadlines["resolve"] if owed.term else None
+    return _oblige(state, entry, "approve", request=None, extensions=owed.extensions + 1, term=term)
 
 
 def _denied(state: Incident, entry: entries.Denied, _at: datetime) -> Changes:
@@ -460,6 +480,12 @@ def _denied(state: Incident, entry: entries.Denied, _at: datetime) -> Changes:
 
 def _unparked(state: Incident, entry: entries.Unparked, _at: datetime) -> Changes:
     return _oblige(state, entry, "review", status="acknowledged")
+
+
+def _hastened(state: Incident, entry: entries.Hastened, _at: datetime) -> Changes:
+    if state.obligations[entry.department].status == "parked":
+        return _oblige(state, entry, "review", status="acknowledged", policy=entry.policy)
+    return _oblige(state, entry, policy=entry.policy)
 
 
 def _insisted(state: Incident, entry: entries.Insisted, _at: datetime) -> Changes:
@@ -520,7 +546,8 @@ def _repeat_attached(state: Incident, entry: entries.RepeatAttached, at: datetim
 
 
 def _refused(state: Incident, entry: entries.Refused, at: datetime) -> Changes:
-    return _set(state, entry, "refused", "*", answer=entry.reason, answered_at=at, replied=None, **_proved(entry))
+    said = {"answer": entry.reason, "answered_at": at, "overall": state.clocks.get("overall"), "replied": None}
+    return _set(state, entry, "refused", "*", **said, **_proved(entry))
 
 
 def _answered(state: Incident, entry: entries.Answered, at: datetime) -> Changes:
@@ -580,7 +607,7 @@ def _reinspected(state: Incident, entry: entries.Reinspected, _at: datetime) -> 
 
 
 def _reopened(state: Incident, entry: entries.Reopened, _at: datetime) -> Changes:
-    return _set(state, entry, "called", "*", reopened=entry.times, confirmed_at=None)
+    return _set(state, entry, "called", "*", reopened=entry.times, confirmed_at=None, overall=None)
 
 
 def _closed(state: Incident, entry: entries.Closed, _at: datetime) -> Changes:
@@ -749,6 +776,7 @@ _FOLDS: Mapping[type[Entry], Callable[[Incident, Any, datetime], Changes]] = Map
         entries.Granted: _granted,
         entries.Denied: _denied,
         entries.Unparked: _unparked,
+        entries.Hastened: _hastened,
         entries.Insisted: _insisted,
         entries.Withdrawn: _withdrawn,
         entries.SentBack: _sent_back,

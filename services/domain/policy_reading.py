@@ -1,5 +1,6 @@
 """Reading who approves of what, and the limits of each kind of whistle."""
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Final, cast, get_args
 
@@ -24,6 +25,7 @@ NO_DEADLINES: Final = frozenset(
         "lead",
         "wait",
         "reply",
+        "park",
         "explain",
         "judge",
         "by-hand",
@@ -34,25 +36,31 @@ _KINDS: Final[tuple[CallKind, ...]] = get_args(CallKind)
 _PARTIES: Final = ("street", "supervision")
 
 
-def read_whistles(place: Place) -> Whistles:
-    """The limits of each kind of whistle; every kind has an `overall` at least."""
+def read_whistles(place: Place, ladders: Collection[str]) -> Whistles:
+    """The limits of each kind of whistle; every kind has an `overall` at least, and may name one of the ladders."""
     keys = place.keys(_KINDS)
     for kind in _KINDS:
         if kind not in keys:
             place.error(f"the {kind} whistle has no limits", f"write {kind}: {{overall: 30wd}}")
-    return {cast("CallKind", kind): _whistle(each) for kind, each in keys.items()}
+    return {cast("CallKind", kind): _whistle(each, ladders) for kind, each in keys.items()}
 
 
-def _whistle(place: Place) -> Whistle:
+def _whistle(place: Place, ladders: Collection[str]) -> Whistle:
     deadlines: dict[str, Duration] = {}
-    for name, each in place.keys().items():
+    keys = place.keys()
+    decide = keys.pop("decide").duration() if "decide" in keys else None
+    ladder = keys.pop("ladder") if "ladder" in keys else None
+    if ladder and ladder.text() and ladder.value not in ladders:
+        ladder.error(f"no ladder is called {ladder.value!r}", f"use one of {', '.join(ladders) or 'none yet'}")
+    for name, each in keys.items():
         if name in NO_DEADLINES - {"overall"}:
             each.error(f"{name} is no deadline of a department", "name an interim step otherwise, or see street-policy")
         elif each.at(name, name).code():
             deadlines[name] = each.duration()
     if "overall" not in deadlines:
         place.error("this whistle has no overall time", "write overall: 30wd")
-    return Whistle(deadlines.pop("overall", Duration(0, "m")), deadlines)
+    overall = deadlines.pop("overall", Duration(0, "m"))
+    return Whistle(overall, deadlines, decide, str(ladder.value) if ladder else "")
 
 
 def read_approvals(place: Place, directory: Directory) -> Approvals:

@@ -89,7 +89,9 @@ def _raised(
     if departments:
         own = all(configuration.directory.is_section(each, street) for each in departments)
         by = f"rule:{plan.rules[0]}"
-        yield topic, key, decision.Called(by=by, kind=None if own else call, departments=departments)
+        # The street needs no whistle to set its own to work, but an emergency is one whoever does it.
+        kind = None if own and call == "general" else call
+        yield topic, key, decision.Called(by=by, kind=kind, departments=departments)
 
 
 def call_of(fact: report.Raised) -> CallKind:

@@ -6,6 +6,7 @@ Source: states.md, beside this file.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,17 @@ from schemas import decision
 from schemas import incident as entries
 from schemas.event import LATEST, isoformat, visible
 from services.domain import answering, supervising
-from services.domain.dispatching import dispatch, keep_led, never_took_it_on, redispatch, seek_lead, send_back
+from services.domain.dispatching import (
+    dispatch,
+    hasten,
+    hastened,
+    in_bounds,
+    keep_led,
+    never_took_it_on,
+    redispatch,
+    seek_lead,
+    send_back,
+)
 from services.domain.incident import Incident, Obligation
 from services.domain.story import Refusal, Story, Unknown, Verdict
 
@@ -35,13 +46,16 @@ def _open(story: Story, street: str, fact: decision.Opened) -> Verdict:
         return Refusal("the incident has been opened already")
     if story.configuration.directory.street_of(fact.community) != street:
         return Refusal(f"{fact.community} is no community of the street {street}")
+    # From the report, whenever the street got to it; a street can't have time by saying that one is still to come.
+    since = min(fact.reported_at, story.at)
+    kind = Incident(story.incident, report=fact.report).kind
     story.tell(
         entries.Opened,
         street=street,
         community=fact.community,
         report=fact.report,
         reported_at=fact.reported_at,
-        deadlines=story.deadlines(street, decide=story.configuration.street.decide),
+        deadlines=story.deadlines(street, since, decide=story.configuration.deciding(kind)),
     )
     return None
 
@@ -55,25 +69,64 @@ def _call(story: Story, state: Incident, fact: decision.Called) -> Verdict:
     labels = story.labels(fact.kind)
     plan = story.configuration.plan(labels)
     named = tuple(dict.fromkeys(fact.departments)) or tuple(each.department for each in plan.assignments)
-    refused = [each for each in state.obligations.values() if never_took_it_on(each)]
-    overall = {} if state.called_at else story.deadlines(overall=story.configuration.whistle(fact.kind).overall)
+    policies = {each: story.configuration.policy_for(labels, each) for each in named}
+    hurried = [
+        owed
+        for name, owed in state.obligations.items()
+        if name in policies and hastened(story, owed, policies[name], fact.kind)
+    ]
+    new = _not_called_yet(story, state, fact, named, hurried)
+    refused = [each for each in state.obligations.values() if new and never_took_it_on(each)]
+    overall = _overall(story, state, fact)
     refusal = (
-        _callable(story, state, named)
+        (_callable(story, state, new or named) if new or not hurried else None)
         or (_approved(story) if refused else None)
         or _within(story, fact.resolve_by, overall)
     )
     if refusal:
         return refusal
-    policies = {each: story.configuration.policy_for(labels, each) for each in named}
     for owed in refused:
-        reason = f"declined, and {', '.join(named)} called instead"
+        reason = f"declined, and {', '.join(new)} called instead"
         story.tell_of(entries.Withdrawn, owed.department, reason=reason)
     keep_led(story)
     rules = tuple(dict.fromkeys(policy.rule for policy in policies.values()))
     story.tell(entries.Called, kind=fact.kind, rules=rules, departments=named, deadlines=overall, note=fact.note)
-    for department in named:
+    for owed in hurried:
+        hasten(story, owed, policies[owed.department], fact.kind)
+    for department in new:
         dispatch(story, department, policies[department], note=fact.note, resolve_by=fact.resolve_by)
     return None
+
+
+def _not_called_yet(
+    story: Story, state: Incident, fact: decision.Called, named: tuple[str, ...], hurried: list[Obligation]
+) -> tuple[str, ...]:
+    """Return whom a whistle calls anew: not those it only hurries, nor, where rules name them, any with a part in it.
+
+    Rules name whom they would name from the start; an officer who names somebody twice has made a mistake.
+    """
+    going_on = {each.department for each in hurried}
+    if not fact.departments or story.by.startswith("rule:"):
+        parts = state.obligations.values()
+        going_on |= {each.department for each in parts if each.status != "withdrawn" and not never_took_it_on(each)}
+    return tuple(each for each in named if each not in going_on)
+
+
+def _overall(story: Story, state: Incident, fact: decision.Called) -> dict[str, datetime]:
+    """Return the incident's own deadline, from the whistle: of the first, or of a later one by which it ends sooner.
+
+    A rule blows for a report the instant it is made.
+    """
+    if state.called_at and not fact.kind:
+        return {}
+    since = story.at
+    if story.by.startswith("rule:") and state.reported_at and not state.called_at:
+        since = min(state.reported_at, since)
+    found = story.deadlines(state.street, since, overall=story.configuration.whistle(fact.kind).overall)
+    stands = state.clocks.get("overall")
+    if state.called_at and (stands is None or found["overall"] >= stands.due_at):
+        return {}
+    return found
 
 
 def _within(story: Story, term: datetime | None, overall: Mapping[str, datetime]) -> Refusal | None:
@@ -104,8 +157,17 @@ def _reclassify(story: Story, state: Incident, fact: decision.Reclassified) -> V
     then = now | {name: value for name in now if (value := vars(fact)[name]) is not None}
     if then == now:
         return Refusal("it is classified like that already")
-    story.tell(entries.Reclassified, reason=fact.reason, **then)
+    deadlines = _decided_sooner(story, state, then) if state.status == "received" else None
+    story.tell(entries.Reclassified, reason=fact.reason, **then, deadlines=deadlines or None)
     return None
+
+
+def _decided_sooner(story: Story, state: Incident, then: Mapping[str, Any]) -> dict[str, datetime]:
+    """Return by when the street has to decide about what is of another kind now, where that is sooner."""
+    report = state.report.model_copy(update=then) if state.report else None
+    kind = replace(state, report=report).kind
+    found = story.deadlines(decide=story.configuration.deciding(kind)) if kind != state.kind else {}
+    return {name: due_at for name, due_at in found.items() if due_at < state.clocks[name].due_at}
 
 
 def _callable(story: Story, state: Incident, named: tuple[str, ...]) -> Refusal | None:
@@ -130,7 +192,7 @@ def _insist(story: Story, state: Incident, fact: decision.Insisted) -> Verdict:
     if owed is None or owed.status != "declined":
         return Refusal(f"{fact.department} has not declined, so there is nothing to insist on")
     story.tell_of(entries.Insisted, fact.department, reason=fact.reason)
-    redispatch(story, owed, note=fact.reason)
+    redispatch(story, owed, note=fact.reason, bound=owed.bound or "insisted")
     return None
 
 
@@ -267,7 +329,7 @@ def _settle(story: Story) -> None:
     if state.owned:
         story.tell(entries.Confirmed, deadlines=story.deadlines(answer=story.configuration.street.answer))
     else:
-        story.tell(entries.Returned, deadlines=story.deadlines(decide=story.configuration.street.decide))
+        story.tell(entries.Returned, deadlines=story.deadlines(decide=story.configuration.deciding(state.kind)))
 
 
 # --- approving -------------------------------------------------------------------------------------------------------
@@ -289,6 +351,9 @@ def grant(story: Story, party: str, fact: Any) -> Verdict:
     request = story.owed_by(fact.department).request
     if request is None:
         return Refusal("nothing was asked for")
+    beyond = in_bounds(story, fact.request, request.until)
+    if beyond:
+        return beyond
     name = "review" if fact.request == "parking" else "resolve"
     story.tell_of(
         entries.Granted, fact.department, request=fact.request, deadlines={name: request.until}, note=fact.note

@@ -21,7 +21,7 @@ from services.domain.story import Story
 
 _KEPT_BY: Mapping[str, tuple[type[Fact], ...]] = MappingProxyType(
     {
-        "acknowledge": (response.Acknowledged, response.Declined, response.Resolved),
+        "acknowledge": (response.Acknowledged, response.Declined, response.Arrived, response.Resolved),
         "arrive": (response.Arrived,),
         "resolve": (response.Resolved,),
         "approve": (decision.Granted, decision.Denied, action.Granted, action.Denied),

@@ -17,11 +17,14 @@ from services.domain.working_time import Calendar, Duration, add
 class Whistle:
     """What holds of one kind of whistle: `overall` for the incident, and `deadlines` for every department called.
 
-    A rule that is stricter stays stricter.
+    A rule that is stricter stays stricter. `decide` is how long the street has while nobody is called, where that is
+    not what it has for everything; `ladder` is climbed by that, and by departments whose rule names none.
     """
 
     overall: Duration
     deadlines: Mapping[str, Duration] = field(default_factory=dict, hash=False)
+    decide: Duration | None = None
+    ladder: str = ""
 
 
 Whistles = Mapping[CallKind, Whistle]

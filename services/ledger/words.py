@@ -62,6 +62,7 @@ ENTRIES: Final[Mapping[str, Both]] = MappingProxyType(
         "granted": ("批准", "granted"),
         "denied": ("不批准", "denied"),
         "unparked": ("恢复办理", "unparked"),
+        "hastened": ("提速办理", "hastened"),
         "insisted": ("责成", "insisted"),
         "withdrawn": ("撤回", "withdrawn"),
         "verified": ("核实", "verified"),

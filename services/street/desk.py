@@ -31,6 +31,9 @@ from services.street import store
 from services.street.client import Street
 
 _INCIDENT = "事件 incident"
+_HEADINGS = (
+    "待办 owes", "期限 by", "类型 kind", "类别 category", "社区 community", _INCIDENT, "内容 what", "备注 note"
+)  # fmt: skip
 
 
 async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
@@ -46,17 +49,7 @@ async def show_inbox(settings: Settings, street: str, *, as_json: bool) -> None:
         return
     zone = configuration.calendar.zone
     table = Table(title=f"{street}: {len(owed)} 项待办 to do", title_justify="left")
-    headings = (
-        "待办 owes",
-        "期限 by",
-        "类型 kind",
-        "类别 category",
-        "社区 community",
-        _INCIDENT,
-        "内容 what",
-        "备注 note",
-    )
-    for heading in headings:
+    for heading in _HEADINGS:
         table.add_column(heading, no_wrap=heading == _INCIDENT)
     for what, by, state in owed:
         report = state.report

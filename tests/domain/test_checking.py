@@ -163,7 +163,7 @@ def test_whom_another_rule_calls_too_is_not_dropped(tmp_path: Path, old: str, ne
         ),
         (
             "ladders.yaml",
-            "    instead: {section: emergency-section}\n",
+            "    instead: {section: emergency-section, street: emergency-section}\n",
             "",
             "what dongsheng-safety owes climbs here",
         ),
@@ -172,6 +172,12 @@ def test_whom_another_rule_calls_too_is_not_dropped(tmp_path: Path, old: str, ne
             'category="gas"\']\n',
             'category="gas"\']\n      ladder: section\n',
             "'leading-group' of the ladder 'section' is held by nobody for gas",
+        ),
+        (
+            "policy.yaml",
+            "ladder: emergency",
+            "ladder: district",
+            "the ladder 'district', which what a street owes after this whistle climbs, ends below the top",
         ),
         (
             "policy.yaml",
@@ -224,7 +230,7 @@ def test_each_suspicion_is_a_warning_with_line_and_cure(
     assert {problem.level for problem in problems} == {"warning"}
     [found, *_] = [each for each in problems if what in each.what]
     assert found.cure
-    assert Path(found.file).name in {file, "routes.yaml", "ladders.yaml"}
+    assert Path(found.file).name in {file, "routes.yaml", "ladders.yaml", "policy.yaml"}
     if Path(found.file).name == file and "ladders" not in file and "overall" not in old:
         text = (SHIPPED / file).read_text(encoding="utf-8")
         assert abs(found.line - (text[: text.index(old)].count("\n") + 1)) <= 1

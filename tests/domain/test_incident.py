@@ -189,11 +189,11 @@ def test_nothing_moves_the_overall_deadline() -> None:
     clock = scene.now.clocks["overall"]
     acts: list[tuple[str, Fact]] = [
         ("water", response.Declined(reason="not ours")),
-        ("east", decision.Called(kind="enforcement", departments=("power",), by="section-head")),
+        ("east", decision.Called(kind="general", departments=("power",), by="section-head")),
         ("east", decision.Reclassified(reason="it burns", category="fire", severity="critical")),
-        ("east", decision.Called(kind="emergency", departments=("fire",))),
+        ("east", decision.Called(kind="general", departments=("fire",))),
         ("power", response.Acknowledged()),
-        ("power", response.ExtensionRequested(until=START + 60 * DAY, reason="parts")),
+        ("power", response.ExtensionRequested(until=START + 29 * DAY, reason="parts")),
         ("east", decision.Granted(department="power", request="extension", by="responsible-leader")),
         ("power", DONE),
         ("east", decision.SentBack(department="power", reason="no")),

@@ -311,11 +311,11 @@ def test_a_reminder_by_hand_reaches_the_department_it_names() -> None:
 def test_a_refused_act_is_told_to_the_department_that_tried() -> None:
     """With its type and the reason, even where no incident is known; the street's is in the journal only."""
     scene = called()
-    scene.department("water", response.Arrived())
+    scene.department("water", response.Progressed(note="on our way"))
     [(topic, refused)] = told(scene)
     assert topic == DISPATCHES.format("water")
     assert isinstance(refused, dispatch.Refused)
-    assert refused.act == "whistle.response.arrived.v1"
+    assert refused.act == "whistle.response.progressed.v1"
     assert "dispatched" in refused.reason
     scene.said.clear()
     scene.street(decision.Answered(answer="done"))

@@ -158,7 +158,13 @@ _TIME_GRANTED = {"grant time by supervision": "Granted", "deny time by supervisi
 _AT_WORK = _OWES | {"arrive": "Arrived", "progress": "Progressed", "survey": "Progressed", "resolve": "Resolved"}
 # What follows, by state and act; every act that isn't here is refused.
 OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
-    "dispatched": _OWES | {"acknowledge": "Acknowledged", "decline": "Declined", "resolve": "Acknowledged Resolved"},
+    "dispatched": _OWES
+    | {
+        "acknowledge": "Acknowledged",
+        "decline": "Declined",
+        "arrive": "Acknowledged Arrived",
+        "resolve": "Acknowledged Resolved",
+    },
     "acknowledged": _AT_WORK | {"ask for time": "Requested", "ask for parking": "Requested"},
     "extension asked for": _AT_WORK | _TIME_GRANTED | {"grant time": "Granted", "deny time": "Denied"},
     "second extension asked for": _AT_WORK | _TIME_GRANTED,
@@ -173,6 +179,7 @@ OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
     },
     "leading until a lead is named": {
         "acknowledge": "Acknowledged",
+        "arrive": "Acknowledged Arrived",
         "resolve": "Acknowledged Resolved",
         "withdraw": "Withdrawn Returned",
         "call another": "Withdrawn Called Dispatched",
@@ -183,6 +190,7 @@ OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
     "named the lead": _NAMED
     | {
         "acknowledge": "Acknowledged",
+        "arrive": "Acknowledged Arrived",
         "resolve": "Acknowledged Resolved",
         "call another": "Called Dispatched",
         "call another by an officer": "Called Dispatched",

@@ -285,8 +285,7 @@ def test_the_district_gets_no_longer_for_what_it_was_asked() -> None:
     for department in ("power", "water"):
         scene.department(department, DECLINE)
     due_at = scene.now.clocks["lead"].due_at
-    scene.later(HOUR).street(decision.Insisted(department="power", reason="yours"))
-    scene.department("power", DECLINE)
+    scene.later(HOUR)
     told = scene.street(decision.Withdrawn(department="water", reason="not theirs", by="section-head"))
     assert names(told) == ["Withdrawn", "LeadNamed", "Dispatched"]
     assert scene.owed("power").bound == "first"

@@ -63,13 +63,13 @@ def test_what_no_rule_catches_waits_for_an_officer() -> None:
     [
         ("care", "normal", None, ("east-care",)),
         ("water", "high", "general", ("water",)),
-        ("water", "critical", None, ("east-safety",)),
+        ("water", "critical", "emergency", ("east-safety",)),
     ],
 )
 def test_the_streets_own_sections_need_no_whistle(
     category: str, severity: Any, kind: str | None, departments: tuple[str, ...]
 ) -> None:
-    """A call to sections of the street alone has no kind; to any department it is a whistle."""
+    """A call to sections of the street alone has no kind, but in an emergency; to any department it is a whistle."""
     call = heard(reported(category, severity=severity))[-1][2]
     assert isinstance(call, decision.Called)
     assert (call.kind, call.departments) == (kind, departments)
