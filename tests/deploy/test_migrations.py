@@ -141,7 +141,7 @@ async def test_a_ledger_that_is_there_knows_which_looks_were_taken(migrated: Asy
     assert before["reinspection"] == [(looked.id, looked.id, looked.id, True)]
     async with migrated.begin() as connection:
         await connection.execute(store.rounds.reinspections.delete())
-        await connection.run_sync(_fill, "0012_watching")
+        await connection.run_sync(_fill, "0011_watching")
     assert await books.everything() == before
     await migrated.dispose()
 

@@ -3,14 +3,14 @@
 Cases that were opened before it are listed, and in the rates who was late on the spot or with an interim step before it
 is late, once `whistle ledger rebuild` has run.
 
-Revision ID: 0012
+Revision ID: 0011
 Revises: 0010
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
