@@ -489,7 +489,11 @@ def _hastened(state: Incident, entry: entries.Hastened, _at: datetime) -> Change
 
 
 def _insisted(state: Incident, entry: entries.Insisted, _at: datetime) -> Changes:
-    return _oblige(state, entry, "decide")
+    after = _oblige(state, entry, "decide")
+    # Who leads only until the district names somebody is the street's choice from now on: nobody is sought any more.
+    if state.obligations[entry.department].bound == "first":
+        after["clocks"] = _clocks(state.clocks, "lead", sets={}, since=entry.version)
+    return after
 
 
 def _withdrawn(state: Incident, entry: entries.Withdrawn, _at: datetime) -> Changes:

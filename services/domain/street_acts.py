@@ -189,10 +189,10 @@ def _callable(story: Story, state: Incident, named: tuple[str, ...]) -> Refusal 
 
 def _insist(story: Story, state: Incident, fact: decision.Insisted) -> Verdict:
     owed = state.obligations.get(fact.department)
-    if owed is None or owed.status != "declined":
+    if owed is None or not never_took_it_on(owed):
         return Refusal(f"{fact.department} has not declined, so there is nothing to insist on")
     story.tell_of(entries.Insisted, fact.department, reason=fact.reason)
-    redispatch(story, owed, note=fact.reason, bound=owed.bound or "insisted")
+    redispatch(story, owed, note=fact.reason, bound="named" if owed.bound == "named" else "insisted")
     return None
 
 

@@ -181,6 +181,7 @@ OBLIGATION_ROWS: Mapping[str, Mapping[str, str]] = {
         "acknowledge": "Acknowledged",
         "arrive": "Acknowledged Arrived",
         "resolve": "Acknowledged Resolved",
+        "insist": "Insisted Dispatched",
         "withdraw": "Withdrawn Returned",
         "call another": "Withdrawn Called Dispatched",
         "name it the lead": "LeadNamed",

@@ -309,3 +309,18 @@ def test_the_stricter_limit_is_found_by_the_calendar_of_whoever_owes() -> None:
     scene.street(decision.Called(kind="emergency", departments=("fire", "power")))
     assert scene.owed("fire").policy.durations["acknowledge"] == "30h"
     assert scene.owed("power").policy.durations["acknowledge"] == "8wh"
+
+
+def test_the_street_insists_on_the_only_one_it_called_and_nobody_is_sought_any_more() -> None:
+    """Most rules name one department: its refusal asks the district at once, and the street may still have it do it."""
+    found = Scene()
+    found.street(opened())
+    found.street(decision.Called(kind="general"))
+    found.department("water", response.Declined(reason="not our pipe"))
+    assert "lead" in found.now.clocks
+    assert names(found.street(decision.Insisted(department="water", reason="it is"))) == ["Insisted", "Dispatched"]
+    assert "lead" not in found.now.clocks
+    assert (found.owed().bound, found.owed().role) == ("insisted", "lead")
+    assert names(found.department("water", response.Declined(reason="it is not"))) == ["ActRefused"]
+    refused = found.street(decision.Insisted(department="water", reason="again"))
+    assert names(refused) == ["ActRefused"], "there is nothing to insist on"

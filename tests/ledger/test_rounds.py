@@ -58,8 +58,8 @@ def resolved(matter: History) -> History:
 
 
 def accepted(matter: History) -> History:
-    """The street confirms what the gas company has done, and answers."""
-    return matter.street(decision.Confirmed()).answered()
+    """The street confirms what the gas company has done, whatever was found on the spot, and answers."""
+    return matter.street(decision.Confirmed(note="现场照片为证")).answered()
 
 
 async def levels(books: Books) -> list[Level]:
