@@ -313,8 +313,8 @@ async def test_watching_is_ended_by_ctrl_c_without_an_error(settings: Settings) 
     """`whistle department watch` prints what comes, and ends with status 0, as every command that watches does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
     await admin.start()
-    # Another test may have made it: the command knows no departments but those of the directory.
-    await admin.create_topics([NewTopic(DISPATCHES.named("water"), 2, 1)])
+    # Another test may have made it, or need it: the command knows no departments but those of the directory.
+    await admin.create_topics([NewTopic(DISPATCHES.named("water"), 4, 1)])
     await admin.close()
     issued = await issue(settings, "water", uuid.uuid4())
     process = await asyncio.create_subprocess_exec(

@@ -4,6 +4,7 @@ Whatever happens in a scene, what must always hold is checked: see `Scene._check
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from services.domain.ladder import Ladder, Step
 from services.domain.routing import Matcher, Route, parse_matchers
 from services.domain.whistles import Whistle
 from services.domain.working_time import Calendar, Duration
+from tests.domain.oracle import Oracle
 
 # Monday, 2021-03-01, 10:00 in Shanghai.
 START = datetime(2021, 3, 1, 2, tzinfo=UTC)
@@ -146,6 +148,7 @@ class Scene:
         self.told: list[tuple[datetime, Entry]] = []
         self.said: list[tuple[str, Fact]] = []
         self.fired: dict[UUID, Due] = {}
+        self.oracle = Oracle()
         self._causes = 0
 
     # --- speaking ---
@@ -239,6 +242,7 @@ class Scene:
         """The same scene, which goes its own way from here."""
         other = Scene(self.configuration, self.incident)
         vars(other).update(vars(self) | {"told": [*self.told], "said": [*self.said], "fired": {**self.fired}})
+        other.oracle = deepcopy(self.oracle)
         return other
 
     # --- what always holds ---
@@ -250,6 +254,7 @@ class Scene:
     def _take(self, decided: Decision, at: datetime) -> list[Entry]:
         before = self.state
         self._check(before, decided, at)
+        self.oracle.see(before, decided.state, decided.entries, at)
         self.state = decided.state
         self.told += [(at, entry) for entry in decided.entries]
         self.said += [each for entry in decided.entries for each in self._messages(entry, at)]

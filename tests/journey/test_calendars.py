@@ -44,7 +44,7 @@ async def test_what_was_provisional_is_counted_again_once_when_the_calendar_is_c
         await town.say(fact for each in rivers for fact in each.said())
         await town.drained()
         assert await router.stop() == 0
-        assert "a calendar runs out" in router.told()
+        assert "a calendar or roster runs out" in router.told()
     asked: set[UUID] = {each.id for each in rivers}
     issued = [each for each in await said(town, DISPATCHES.named("parks")) if isinstance(each.data, dispatch.Issued)]
     assert {each.subject for each in issued} == asked

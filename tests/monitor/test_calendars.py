@@ -6,7 +6,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from services.configured import load
+from services.configured import STILL_LOOKS, load
 from services.monitor.calendars import Calendars
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "config"
@@ -21,7 +21,7 @@ async def test_each_calendar_has_its_end_and_one_that_never_ends_has_none() -> N
 
 
 async def test_a_calendar_that_is_confirmed_for_longer_ends_later(tmp_path: Path) -> None:
-    """Without a restart, once two looks have seen the same; a broken configuration leaves what was known."""
+    """Without a restart, once enough looks have seen the same; a broken configuration leaves what was known."""
     folder = tmp_path / "config"
     shutil.copytree(SHIPPED, folder)
     calendars = Calendars(folder)
@@ -29,11 +29,11 @@ async def test_a_calendar_that_is_confirmed_for_longer_ends_later(tmp_path: Path
     file = folder / "calendar.yaml"
     text = file.read_text(encoding="utf-8").replace("\n# What was announced", ENDLESS, 1)
     file.write_text(text.replace("calendar-days: {}\n", CONFIRMED), encoding="utf-8")
-    found = [await calendars.ends() for _ in range(3)]
+    found = [await calendars.ends() for _ in range(STILL_LOOKS + 1)]
     assert found[0] == before
     assert found[-1] == {"china": datetime(2030, 12, 31, 16, tzinfo=UTC)}
     file.write_text("calendar: nowhere\n", encoding="utf-8")
-    assert [await calendars.ends() for _ in range(3)][-1] == found[-1]
+    assert [await calendars.ends() for _ in range(STILL_LOOKS + 1)][-1] == found[-1]
 
 
 async def test_without_a_configuration_nothing_is_known_and_it_is_said_once(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.event import visible
 from schemas.inspection import Recheck, Recorded
 from schemas.report import Link, Place, Raised
 from services.publisher.reading import COLUMNS, MAX_LINE_BYTES, Fault, Line, read_csv, read_jsonl, read_lines
@@ -19,7 +20,9 @@ SAMPLE = Path(__file__).parent / "sample"
 
 
 texts = (
-    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60).map(str.strip).filter(bool)
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60)
+    .map(str.strip)
+    .filter(visible)
 )
 instants = st.datetimes(datetime(2000, 1, 2), datetime(2099, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds it
 codes = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)

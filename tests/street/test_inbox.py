@@ -19,6 +19,7 @@ from services.runtime.database import connect
 from services.runtime.inlet import Cause
 from services.runtime.migrations import upgrade
 from services.runtime.settings import DatabaseSettings, Settings
+from services.street import desk
 from services.street.desk import show_inbox
 from services.street.handlers import StreetDesk
 from services.street.store import journal
@@ -52,7 +53,7 @@ async def reading(database_url: str, heard: list[Cause]) -> Settings:
 
 
 async def test_a_category_that_no_rule_names_is_told_with_the_nearest(
-    database_url: str, capsys: pytest.CaptureFixture[str]
+    database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits for the street's decision like everything that no rule catches, and its officer reads why."""
     settings = await reading(database_url, [opened(uuid4(), "lightning"), opened(uuid4(), "lighting")])
@@ -60,6 +61,7 @@ async def test_a_category_that_no_rule_names_is_told_with_the_nearest(
     listed = {each["category"]: each["category_problem"] for each in json.loads(capsys.readouterr().out)}
     problem = "no rule names the category 'lightning'; did you mean lighting?"
     assert listed == {"lightning": problem, "lighting": None}
+    monkeypatch.setattr(desk, "width", lambda: 300)
     await show_inbox(settings, "dongsheng", as_json=False)
     assert "did you mean" in " ".join(capsys.readouterr().out.split())
 
