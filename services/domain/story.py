@@ -8,7 +8,8 @@ from uuid import UUID
 
 from schemas.incident import Entry, Provisional
 from services.domain.configuration import Configuration
-from services.domain.incident import Incident, Obligation, evolve
+from services.domain.fold import evolve
+from services.domain.incident import Incident, Obligation
 from services.domain.working_time import Duration, add
 
 

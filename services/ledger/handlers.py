@@ -12,7 +12,8 @@ from schemas.event import Fact
 from schemas.incident import BreachesListed, Entry, Inspected
 from schemas.topics import dead_letters
 from services.domain.configuration import Configuration
-from services.domain.incident import Incident, about_inspection
+from services.domain.fold import about_inspection
+from services.domain.incident import Incident
 from services.ledger.names import Names, named
 from services.ledger.store import Book, Noticed, Store, Told, Walked, record, store
 from services.runtime.batch import Message

@@ -31,7 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.incident import BreachesListed, Entry, Inspected
 from schemas.topics import JOURNAL
-from services.domain.incident import Incident, evolve
+from services.domain.fold import evolve
+from services.domain.incident import Incident
 from services.ledger.appraisals import Appraisals
 from services.ledger.audit import make_readings
 from services.ledger.derived import (

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.incident import BreachesListed, Entry, Inspected
 from schemas.topics import dead_letters
 from services.domain.configuration import Configuration
-from services.domain.incident import Incident, about_inspection, evolve
+from services.domain.fold import about_inspection, evolve
+from services.domain.incident import Incident
 from services.domain.street import hear_community, hear_history, hear_notice
 from services.runtime.batch import Message
 from services.runtime.inlet import Cause

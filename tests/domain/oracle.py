@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from schemas.incident import Entry, Escalated, Hastened, Reclassified, Reminded, Reopened, SeenAfterwards
+from schemas.incident import Called, Entry, Escalated, Reclassified, Recomputed, Reminded, Reopened, SeenAfterwards
 from services.domain.clocks import BY_ITSELF
 from services.domain.incident import Case, Clock, Incident, Obligation
 
@@ -57,12 +57,12 @@ class Oracle:
         }
 
     def _check_overall(self, before: Incident | None, after: Incident | None, told: Iterable[Entry]) -> None:
-        """Only a new round, or a whistle by which it ends sooner, moves the whole incident's own deadline."""
+        """Only a new round, another calendar, or a whistle by which it ends sooner moves the incident's deadline."""
         was, now = (each.clocks.get("overall") if each else None for each in (before, after))
         if was and now and was.due_at != now.due_at:
             names = {type(each) for each in told}
-            assert now.due_at < was.due_at or Reopened in names, "the overall deadline was put off"
-            assert names & {Reopened, Hastened, Reclassified} or any("deadlines" in vars(each) for each in told)
+            sooner = now.due_at < was.due_at and names & {Called, Reclassified}
+            assert sooner or names & {Reopened, Recomputed}, "the overall deadline was moved"
 
 
 def kept_as_broken(state: Incident) -> set[Promise]:

@@ -24,7 +24,8 @@ from services.domain.clocks import Due, dues, identity, next_due_at
 from services.domain.configuration import Configuration, StreetPolicy
 from services.domain.decide import Decision, Said, decide_due, decide_said
 from services.domain.directory import Directory, Level, Unit
-from services.domain.incident import Incident, Obligation, evolve
+from services.domain.fold import evolve
+from services.domain.incident import Incident, Obligation
 from services.domain.ladder import Ladder, Step
 from services.domain.routing import Matcher, Route, parse_matchers
 from services.domain.whistles import Whistle

@@ -14,7 +14,8 @@ from schemas.incident import ActRefused, Policy, Returned
 from schemas.inspection import Recheck, Recorded
 from schemas.report import Link
 from schemas.topics import ANSWERS
-from services.domain.incident import Incident, evolve
+from services.domain.fold import evolve
+from services.domain.incident import Incident
 from services.domain.ladder import Ladder, Step
 from services.domain.street import Said, hear_community, hear_history, owes, remarks
 from services.domain.working_time import Duration

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition
 
 from schemas import action, decision, dispatch, escalation, response
-from schemas.incident import Entry, Escalated, Reminded
+from schemas.incident import Entry, Escalated, Reminded, SeenAfterwards
 from services.domain.clocks import dues, next_due_at
 from services.domain.ladder import Ladder, Step, due_steps, instant_of, next_at
 from services.domain.working_time import Calendar, Duration, add, back
@@ -215,7 +215,7 @@ class LifeWithReminders(Life):
                 due_ats = [
                     each.due_at
                     for _, each in self.scene.told
-                    if isinstance(each, Reminded | Escalated)
+                    if isinstance(each, Reminded | Escalated | SeenAfterwards)
                     and (each.department, each.deadline) == (owed.department, name)
                 ]
                 assert min(due_ats) <= self.scene.at

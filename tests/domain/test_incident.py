@@ -12,7 +12,8 @@ from schemas.event import Fact
 from schemas.inspection import Recorded
 from services.domain.clocks import dues
 from services.domain.decide import MOST_WAITING, Said, decide_said
-from services.domain.incident import Incident, evolve
+from services.domain.fold import evolve
+from services.domain.incident import Incident
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, MINUTE, OTHER, START, Scene, names, opened
 
 CALL = decision.Called(kind="general")

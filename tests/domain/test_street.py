@@ -11,7 +11,8 @@ from schemas import answer, decision, report, response
 from schemas import incident as entries
 from schemas.event import Fact
 from schemas.inspection import Recorded
-from services.domain.incident import Incident, evolve
+from services.domain.fold import evolve
+from services.domain.incident import Incident
 from services.domain.street import Said, hear_community, hear_history, owes
 from tests.domain.scene import CONFIGURATION, DAY, HOUR, INCIDENT, OTHER, START, Scene, opened
 from tests.domain.scene import report as reported

@@ -9,7 +9,8 @@ from alembic import op
 from pydantic import TypeAdapter
 
 from schemas.topics import JOURNAL
-from services.domain.incident import Incident, evolve
+from services.domain.fold import evolve
+from services.domain.incident import Incident
 from services.domain.rates import appraised
 
 revision = "0007"
