@@ -37,6 +37,8 @@ OF_THE_STREET = frozenset({"decide", "confirm", "approve"})
 
 Owed = Obligation | Case | None
 """What a clock belongs to; None for the incident's own."""
+Running = tuple[Owed, str, Clock]
+"""A clock that runs, with what it belongs to and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def _due(state: Incident, owed: Owed, name: str, clock: Clock, configuration: Co
     return Due(at, owed.department if owed else None, name, clock.since, clock.fired)
 
 
-def running(state: Incident) -> Iterator[tuple[Owed, str, Clock]]:
+def running(state: Incident) -> Iterator[Running]:
     """Yield every running clock, with the obligation or case it belongs to, if it isn't the incident's own."""
     for name, clock in state.clocks.items():
         yield None, name, clock
@@ -196,15 +198,19 @@ def _same(name: str, rungs: tuple[tuple[str | None, str | None, str | None], ...
     return Ladder(name, steps, parse(repeat))
 
 
-def fire_until(story: Story, units: Collection[str]) -> None:
-    """Fire what was due at the story's instant against some units, the earliest first.
+def fire_until(story: Story, units: Collection[str]) -> list[Running]:
+    """Fire what was due at the story's instant against some units, the earliest first; return what was against others.
 
     Before a unit's act is looked at, its own overdue clocks fire: at one instant, what is due comes before what is
     said, and what is done late does not hide that it was late. Clocks of others are left to the sweeper, which knows
-    whether everything said in time has been read.
+    whether everything said in time has been read. Of these, the ones of which nothing was said yet are returned.
     """
+    # What comes before a deadline is no lateness, and left to the sweeper; so nearly always that is all.
+    if not [clock for _, _, clock in running(story.now_is) if clock.due_at <= story.at]:
+        return []
     while (due := _overdue(story, units)) is not None:
         fire(story, due)
+    return _overdue_of_others(story, units)
 
 
 def _overdue(story: Story, units: Collection[str]) -> Due | None:
@@ -213,25 +219,22 @@ def _overdue(story: Story, units: Collection[str]) -> Due | None:
     found = (
         _due(state, owed, name, clock, configuration)
         for owed, name, clock in running(state)
-        # What comes before a deadline is no lateness, and left to the sweeper; so nearly all of them end here.
         if clock.due_at <= story.at and debtor(state, owed, name) in units
     )
     due = (each for each in found if each.at <= story.at)
     return min(due, key=lambda each: (each.at, each.department or "", each.name), default=None)
 
 
-def overdue_of_others(story: Story, units: Collection[str]) -> list[tuple[Owed, str, Clock]]:
-    """Return what was due at the story's instant against all but some units, and of which nothing was said yet."""
+def _overdue_of_others(story: Story, units: Collection[str]) -> list[Running]:
     state = story.now_is
-    found = [each for each in running(state) if each[2].due_at <= story.at]
-    # Nearly always that is all.
-    if not found:
-        return found
     said = {(each.since, each.deadline) for each in state.broken}
     return [
         (owed, name, clock)
-        for owed, name, clock in found
-        if name not in BY_ITSELF and debtor(state, owed, name) not in units and (clock.since, name) not in said
+        for owed, name, clock in running(state)
+        if clock.due_at <= story.at
+        and name not in BY_ITSELF
+        and debtor(state, owed, name) not in units
+        and (clock.since, name) not in said
     ]
 
 

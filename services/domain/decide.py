@@ -15,7 +15,7 @@ from schemas.event import Fact
 from schemas.incident import Entry
 from schemas.topics import ACTIONS, DECISIONS, RESPONSES
 from services.domain import department_acts, street_acts, supervising, supervision_acts, unseen
-from services.domain.clocks import UNSEEN, Due, fire, fire_until, overdue_of_others
+from services.domain.clocks import UNSEEN, Due, fire, fire_until
 from services.domain.configuration import Configuration
 from services.domain.incident import Incident, Waiting
 from services.domain.provisional import RECOUNT, recount
@@ -101,8 +101,7 @@ def _decide(story: Story, said: Said) -> Verdict:
     if story.state is None:
         return _acted(story, said)
     speakers = _speakers(story, said)
-    fire_until(story, speakers)
-    overdue = overdue_of_others(story, speakers)
+    overdue = fire_until(story, speakers)
     verdict = _acted(story, said)
     unseen.note(story, overdue, said.fact)
     unseen.hear(story, speakers, said.fact)

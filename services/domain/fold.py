@@ -28,7 +28,6 @@ from services.domain.incident import (
     Question,
     Rating,
     Repeat,
-    Unseen,
 )
 
 
@@ -442,7 +441,7 @@ def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
     escalated = state.escalations + isinstance(entry, entries.Escalated)
     holder = _holder(state, entry)
     clocks, late = _climb(holder.clocks, entry), _late(holder.late, entry, at)
-    after = _lately(state, holder, clocks=clocks, late=late)
+    after = _with_holder(state, holder, clocks=clocks, late=late)
     clock = clocks.get(entry.deadline)
     if clock and clock.due_at <= at:
         after["broken"] = climbed(state.broken, entry, clock.since)
@@ -450,16 +449,17 @@ def _fired(state: Incident, entry: Any, at: datetime) -> Changes:
 
 
 def _passed_unseen(state: Incident, entry: entries.PassedUnseen, at: datetime) -> Changes:
-    unseen = Unseen(
+    unseen = Broken(
         unit=entry.unit,
         deadline=entry.deadline,
         due_at=entry.due_at,
         since=entry.since,
-        ended_at=at,
-        ended_by=entry.act.split(".")[2],
+        step=0,
         department=entry.department or "",
         case=entry.case or "",
         round=entry.round,
+        ended_at=at,
+        ended_by=entry.act.split(".")[2],
     )
     return {"unseen": (*state.unseen, unseen)}
 
@@ -471,24 +471,12 @@ def _seen_afterwards(state: Incident, entry: entries.SeenAfterwards, at: datetim
     changes: Changes = {"unseen": tuple(each for each in state.unseen if each is not found)}
     if entry.kept:
         return changes
-    broken = Broken(
-        unit=found.unit,
-        deadline=found.deadline,
-        due_at=found.due_at,
-        since=found.since,
-        step=0,
-        department=found.department,
-        case=found.case,
-        round=found.round,
-        ended_at=found.ended_at,
-        ended_by=found.ended_by,
-    )
     holder = _holder(state, entry)
     late = _late(holder.late, entry, at)
-    return {**changes, **_lately(state, holder, late=late), "broken": (*state.broken, broken)}
+    return {**changes, **_with_holder(state, holder, late=late), "broken": (*state.broken, found)}
 
 
-def _lately(state: Incident, holder: Incident | Obligation | Case, **changes: Any) -> Changes:
+def _with_holder(state: Incident, holder: Incident | Obligation | Case, **changes: Any) -> Changes:
     """Change whatever a clock belongs to."""
     if isinstance(holder, Obligation):
         return _with(state, _changed(holder, **changes))

@@ -132,24 +132,6 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
-    """A promise of a unit whose deadline had passed before anybody looked, when another's act ended the wait for it.
-
-    `since` is the version of the entry that had set it; the rest says what it belongs to, as `Broken` does.
-    """
-
-    unit: str
-    deadline: str
-    due_at: datetime
-    since: int
-    ended_at: datetime
-    ended_by: str
-    department: str = ""
-    case: str = ""
-    round: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Repeat:
     """A report attached to the incident."""
 
@@ -214,7 +196,8 @@ class Incident:
     set_at: Mapping[int, datetime] = field(default_factory=dict)
     cases: Mapping[str, Case] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
-    unseen: tuple[Unseen, ...] = ()
+    # What will be broken, by an act of somebody else that ended the wait, unless something said in time turns up.
+    unseen: tuple[Broken, ...] = ()
     raised: Mapping[str, str] = field(default_factory=dict)
 
     @property

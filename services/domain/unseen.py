@@ -9,14 +9,14 @@
 Source: states.md, beside this file (clocks 5).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from schemas import action, decision, response
 from schemas import incident as entries
 from schemas.event import Fact
-from services.domain.clocks import UNSEEN, Due, Owed, by_itself, debtor, of, running
-from services.domain.incident import Clock, Unseen
+from services.domain.broken import Broken
+from services.domain.clocks import UNSEEN, Due, Running, by_itself, debtor, of, running
 from services.domain.story import Story
 
 _KEPT_BY: Mapping[str, tuple[type[Fact], ...]] = MappingProxyType(
@@ -36,9 +36,8 @@ _KEPT_BY: Mapping[str, tuple[type[Fact], ...]] = MappingProxyType(
 """What keeps a promise; whatever else has a deadline is an interim step, and kept by reporting it."""
 
 
-def note(story: Story, overdue: Iterable[tuple[Owed, str, Clock]], act: Fact) -> None:
+def note(story: Story, overdue: Sequence[Running], act: Fact) -> None:
     """Say which of what was overdue before an act runs no longer after it (rule 2)."""
-    overdue = list(overdue)
     if not overdue:
         return
     runs = {(name, clock.since) for _, name, clock in running(story.now_is)}
@@ -71,7 +70,7 @@ def judge(story: Story, due: Due) -> None:
             _say(story, each, kept=False)
 
 
-def _keeps(act: Fact, promise: Unseen) -> bool:
+def _keeps(act: Fact, promise: Broken) -> bool:
     # What a street or the district owes on one obligation is not kept by what it says about another.
     about = vars(act).get("department")
     if promise.unit != promise.department and about not in {None, promise.department or None}:
@@ -82,7 +81,7 @@ def _keeps(act: Fact, promise: Unseen) -> bool:
     return isinstance(act, kinds)
 
 
-def _say(story: Story, promise: Unseen, *, kept: bool) -> None:
+def _say(story: Story, promise: Broken, *, kept: bool) -> None:
     story.tell(
         entries.SeenAfterwards,
         deadline=promise.deadline,

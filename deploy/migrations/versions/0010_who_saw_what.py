@@ -1,7 +1,7 @@
 """Which incidents a list showed, who read which receipt, what nobody had taken on first, and the streets' notices.
 
 Revision ID: 0010
-Revises: 0008
+Revises: 0009
 """
 
 import sqlalchemy as sa
