@@ -48,8 +48,13 @@ class LedgerDesk:
         """Return the book with one more entry, by the version the router gave it, whenever it arrives."""
         return self.hear(state, happening.key, happening.event.time, happening.event.data)
 
-    def hear(self, state: Book | None, key: UUID, time: datetime, entry: Fact) -> tuple[Book | None, Sequence[Message]]:
-        """Do the same with an entry that was said about `key`, at `time` by the router's clock (UTC)."""
+    def hear(
+        self, state: Book | None, key: UUID, time: datetime, entry: Fact, written: str | None = None
+    ) -> tuple[Book | None, Sequence[Message]]:
+        """Do the same with an entry that was said about `key`, at `time` by the router's clock (UTC).
+
+        `written` is the entry as JSON, where it need not be written again.
+        """
         if not isinstance(entry, Entry):
             raise TypeError(f"{entry.type} is no entry of a history")
         # The router's own instant, whenever its record reached the broker: its state and ours must be the same.
@@ -62,7 +67,7 @@ class LedgerDesk:
         if about_inspection(entry):
             return state, ()
         try:
-            return record(book, Told(at, entry)), ()
+            return record(book, Told(at, entry, written)), ()
         except ValueError as error:
             # The router alone writes there, and never this: better one history that stands still than all of them.
             log.exception("an entry does not fit its history", incident=str(key), reason=str(error))

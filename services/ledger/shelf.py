@@ -85,8 +85,8 @@ class Shelf:
         """Do with what was told what the room does."""
         keys = dict.fromkeys(each.key for each in tellings)
         await self._fetch(self._put_away.of(keys.keys() - self._books.keys()))
-        for number, (key, time, fact) in enumerate(tellings):
-            after, _ = self._desk.hear(self._books.get(key), key, time, fact)
+        for number, (key, time, fact, written) in enumerate(tellings):
+            after, _ = self._desk.hear(self._books.get(key), key, time, fact, written)
             if after is not None:
                 self._books[key] = after
             if not number % BREATH:

@@ -60,10 +60,11 @@ _TIME = DateTime(timezone=True)
 
 
 class Told(NamedTuple):
-    """One entry of a history, and the instant (UTC) it is about."""
+    """One entry of a history, the instant (UTC) it is about, and its JSON where that need not be written again."""
 
     at: datetime
     entry: Entry
+    written: str | None = None
 
 
 class Walked(NamedTuple):
@@ -403,7 +404,7 @@ class Store:
                 told.entry.type,
                 told.entry.who,
                 told.entry.by,
-                told.entry.model_dump_json(exclude_none=True),
+                told.written or told.entry.model_dump_json(exclude_none=True),
             )
             for book in books
             for told in book.fresh

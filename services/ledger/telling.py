@@ -33,11 +33,15 @@ _head = re.compile(
 
 
 class Telling(NamedTuple):
-    """What one record tells of an incident, or of a round of inspection: the fact, and its event's own time (UTC)."""
+    """What one record tells of an incident, or of a round of inspection: the fact, and its event's own time (UTC).
+
+    `written` is the fact as JSON, where it was read from the text that we ourselves would write.
+    """
 
     key: UUID
     time: datetime
     fact: Fact
+    written: str | None = None
 
 
 class Listener:
@@ -65,8 +69,9 @@ def _as_written(record: ConsumerRecord) -> Telling | None:
     if fact is None or subject != record.key or value[-1:] != b"}" or may_hold_no_json(value):
         return None
     try:
+        written = value[head.end() : -1].decode()
         return Telling(
-            _uuid(subject), datetime.fromisoformat(time.decode()), fact.model_validate_json(value[head.end() : -1])
+            _uuid(subject), datetime.fromisoformat(time.decode()), fact.model_validate_json(written), written
         )
     except (ValueError, ValidationError):
         return None

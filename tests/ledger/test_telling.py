@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from schemas import response
 from schemas.event import Event, dump
 from schemas.topics import JOURNAL
-from services.ledger.telling import Listener, Telling
+from services.ledger.telling import Listener
 from services.runtime.clock import WallClock
 from services.runtime.inlet import Cause, Inlet
 from services.runtime.relay import CONTENT_TYPE_HEADER
@@ -39,12 +39,17 @@ def events() -> list[Event]:
 
 
 def test_what_the_router_says_is_read_as_the_room_reads_it() -> None:
-    """Every fact comes out the same, with its key and its time."""
+    """Every fact comes out the same, with its key and its time, and as the text that the room would write of it."""
     listener, inlet = Listener(SHARDS), Inlet((JOURNAL,), WallClock(), SHARDS)
     for each in map(record, events()):
         cause = inlet.read(each)
         assert isinstance(cause, Cause)
-        assert listener.read(each) == Telling(cause.key, cause.event.time, cause.event.data)
+        told = listener.read(each)
+        assert told
+        assert told[:3] == (cause.key, cause.event.time, cause.event.data)
+        # What a word for no number may hide in goes the long way.
+        if b"NaN" not in each.value:
+            assert told.written == cause.event.data.model_dump_json(exclude_none=True)
 
 
 def test_what_the_router_says_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,5 +118,9 @@ def test_what_is_not_as_the_router_says_it_is_judged_by_the_room(name: str) -> N
     for each in map(record, History().called().events):
         other = CHANGES[name](each)
         cause = inlet.read(other)
-        expected = Telling(cause.key, cause.event.time, cause.event.data) if isinstance(cause, Cause) else None
-        assert listener.read(other) == expected
+        told = listener.read(other)
+        if isinstance(cause, Cause):
+            assert told
+            assert told[:3] == (cause.key, cause.event.time, cause.event.data)
+        else:
+            assert told is None
