@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # A folder for this session alone: where pytest's own is shared, another session that starts takes the way to it from
 # PostgreSQL, which as root runs as a user of its own. And no house that runs here lends its settings to a test.
@@ -22,6 +23,10 @@ atexit.register(shutil.rmtree, SESSION, ignore_errors=True)
 
 from services.local.kafka import EmbeddedKafka  # noqa: E402 - the environment comes first
 from services.local.postgres import EmbeddedPostgres  # noqa: E402 - as above
+
+# The machine may be busy with other things; how long one example takes is no promise.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Shared with `make run`, so that Kafka is fetched and prepared once.
 CACHE = Path(__file__).parents[1] / ".whistle" / "cache"

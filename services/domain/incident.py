@@ -12,10 +12,10 @@ from uuid import UUID
 from schemas.decision import CallKind, Request
 from schemas.dispatch import Bound, CaseStatus, Role
 from schemas.dispatch import Status as ObligationStatus
-from schemas.incident import Approver, Policy, Provisional, Status
+from schemas.incident import Approver, Provisional, Status
 from schemas.report import Fault, Proved, Raised
-from schemas.response import Owner
 from services.domain.broken import Broken
+from services.domain.frozen import FrozenOwner, FrozenPolicy
 
 ENDED: frozenset[Status] = frozenset({"closed", "refused", "attached"})
 DONE: frozenset[ObligationStatus] = frozenset({"confirmed", "withdrawn"})
@@ -73,8 +73,8 @@ class Obligation:
     section: bool
     status: ObligationStatus
     round: int
-    owner: Owner
-    policy: Policy
+    owner: FrozenOwner
+    policy: FrozenPolicy
     dispatched_at: datetime
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     request: Pending | None = None

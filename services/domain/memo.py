@@ -9,6 +9,8 @@ P = ParamSpec("P")
 V = TypeVar("V")
 
 _AT_MOST: Final = 10_000
+_OBJECTS_AT_MOST: Final = 1_000
+"""Fewer, for each of them is kept too: a frozen ladder takes some KiB."""
 
 
 def remembered(answer: Callable[Concatenate[Any, P], V]) -> cached_property[Callable[P, V]]:
@@ -22,14 +24,14 @@ def remembered(answer: Callable[Concatenate[Any, P], V]) -> cached_property[Call
 def remembered_of_each(answer: Callable[[A], V]) -> Callable[[A], V]:
     """Return a function that answers once about the very same object, which it never compares with another.
 
-    It keeps the objects it has answered about, up to 10,000, and then begins anew.
+    It keeps the objects it has answered about, up to 1,000, and then begins anew.
     """
     answers: dict[int, tuple[A, V]] = {}
 
     def answered(asked: A) -> V:
         found = answers.get(id(asked))
         if found is None:
-            if len(answers) >= _AT_MOST:
+            if len(answers) >= _OBJECTS_AT_MOST:
                 answers.clear()
             # The object is kept beside the answer, or another could come to have its id.
             found = answers[id(asked)] = asked, answer(asked)

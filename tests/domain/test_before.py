@@ -221,5 +221,5 @@ class LifeWithReminders(Life):
                 assert min(due_ats) <= self.scene.at
 
 
-LifeWithReminders.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+LifeWithReminders.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 TestLifeWithReminders = LifeWithReminders.TestCase

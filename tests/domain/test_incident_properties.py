@@ -337,12 +337,12 @@ def let_the_clock_run(scene: Scene) -> None:
         assert debtor(scene.now, owed, name) in scene.configuration.directory.units
 
 
-Life.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Life.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestLife = Life.TestCase
 
 
 @given(st.lists(decisions | responses | actions, max_size=12), st.permutations(range(12)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_is_said_is_heard_or_refused_but_never_lost(facts: list[Fact], order: list[int]) -> None:
     """Every fact leads to an entry of its cause, or waits; after the limit, none waits any more."""
     scene = Scene()
@@ -365,7 +365,7 @@ def test_whatever_is_said_is_heard_or_refused_but_never_lost(facts: list[Fact], 
 
 
 @given(st.integers(0, 200).map(lambda hours: hours * HOUR), st.sampled_from(["water", "river", "care", "other"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_looking_late_makes_nobody_punctual_and_moves_no_deadline(silence: timedelta, category: str) -> None:
     """After an outage, the same deadlines are late and the same rungs are reached as if somebody had always looked."""
     scene = Scene()

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import action, answer, decision, escalation, response
@@ -282,7 +282,6 @@ def test_the_alarm_comes_sixty_days_before(days: int, warned: int) -> None:
 
 
 # Each example is a whole life, twice.
-@settings(deadline=None)
 @given(st.sampled_from(["water", "river", "care"]), st.lists(st.tuples(st.integers(0, 9), moments), max_size=14))
 def test_once_confirmed_it_is_as_if_the_calendar_had_always_been(
     category: str, steps: list[tuple[int, timedelta]]

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -19,8 +19,6 @@ from schemas.event import Event, Fact, InvalidEventError, dump, follow, isoforma
 from schemas.topics import REPORTS, TOPICS
 from tests.schemas.examples import VALID, Example
 
-# The machine may be busy with other things; how long one example takes is no promise.
-unhurried = settings(deadline=None)
 FACTS = {fact.type: fact for topic in TOPICS for fact in topic.facts}
 REPORT_FACTS = {fact.type: fact for fact in REPORTS.facts}
 SEED = next(each for each in VALID if each.path.stem == "raised-gas-smell")
@@ -77,7 +75,6 @@ def attempt(value: bytes, facts: Mapping[str, type[Fact]], headers: Mapping[str,
         return None
 
 
-@unhurried
 @given(st.binary(max_size=400))
 @example(b"[" * 100_000)
 @example(b'{"specversion":"1.0","data":' + b'{"a":' * 5_000)
@@ -89,14 +86,12 @@ def test_any_bytes_are_refused_with_a_reason(value: bytes) -> None:
     attempt(value, FACTS, {"ce_specversion": "1.0", "ce_type": "whistle.response.arrived.v1"})
 
 
-@unhurried
 @given(ANY_JSON)
 def test_any_json_is_refused_with_a_reason(value: object) -> None:
     """No JSON makes `parse` raise anything but InvalidEventError."""
     attempt(json.dumps(value).encode(), FACTS)
 
 
-@unhurried
 @given(damaged())
 def test_what_is_accepted_is_written_as_it_was_read(whole: dict[str, Any]) -> None:
     """Near-valid messages are refused with a reason, or survive being written and read again unchanged."""
@@ -105,7 +100,6 @@ def test_what_is_accepted_is_written_as_it_was_read(whole: dict[str, Any]) -> No
         assert parse(dump(event), FACTS) == event
 
 
-@unhurried
 @given(damaged(), st.booleans())
 def test_both_ways_of_reading_agree(whole: dict[str, Any], escaped: bool) -> None:  # noqa: FBT001 - drawn
     """What looks as we write it is read in one go, to the same event as the long way, or to the same refusal."""
@@ -123,7 +117,6 @@ def test_a_number_that_is_no_json_is_refused_even_where_it_is_ignored(number: by
     assert attempt(dump(event)[:-1] + b',"extension":' + number + b"}", FACTS) is None
 
 
-@unhurried
 @given(damaged(), st.booleans())
 def test_headers_are_as_hostile_as_bodies(whole: dict[str, Any], attach: bool) -> None:  # noqa: FBT001 - drawn
     """In binary mode too, near-valid messages are refused with a reason, or survive unchanged."""
@@ -135,7 +128,6 @@ def test_headers_are_as_hostile_as_bodies(whole: dict[str, Any], attach: bool) -
         assert parse(dump(event), FACTS) == event
 
 
-@unhurried
 @given(
     source=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=200),
     described=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=50),
