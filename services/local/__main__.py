@@ -83,7 +83,8 @@ async def _run(*, once: bool, as_json: bool, sample: bool, script: Path | None) 
         console.print(
             f"\nThe house is open. The ledger's page: http://127.0.0.1:{settings.page_port} · "
             f"metrics: http://127.0.0.1:{settings.metrics_port}/metrics · logs: {settings.home}/logs\n"
-            "Try in another terminal: .venv/bin/whistle ledger · whistle lag · whistle street inbox --as dongsheng\n"
+            "Try in another terminal: .venv/bin/whistle ledger · .venv/bin/whistle lag · "
+            ".venv/bin/whistle street inbox --as dongsheng\n"
             "Ctrl-C stops it."
         )
         await rooms.failed()
