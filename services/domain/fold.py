@@ -70,7 +70,7 @@ Changes = dict[str, Any]
 def _changed(before: S, **changes: Any) -> S:
     """Do what `dataclasses.replace` does, without setting the fields one by one: there is no other place as busy."""
     after = object.__new__(type(before))
-    after.__dict__.update(before.__dict__, **changes)
+    object.__setattr__(after, "__dict__", before.__dict__ | changes)
     return after
 
 
