@@ -21,6 +21,7 @@ class Breach(Model):
     due_at: Instant
     post: Code | None = None
     ended_at: Instant | None = None
+    department: Code | None = Field(default=None, description="Whose work it was about, where that is not the unit's.")
 
 
 class Notice(Model):

@@ -117,7 +117,10 @@ async def show_notices(settings: Settings, department: str, limit: int, *, as_js
         given = await store.notices(connection, department, limit)
     await engine.dispose()
     if as_json:
-        told = [{"id": str(each.id), "at": isoformat(each.at)} | each.notice.model_dump(mode="json") for each in given]
+        told = [
+            {"id": str(each.id), "at": isoformat(each.at)} | each.notice.model_dump(mode="json", exclude_none=True)
+            for each in given
+        ]
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
     if not given:
@@ -140,7 +143,8 @@ def _broken(notice: Notice, zone: tzinfo) -> Iterator[str]:
     for each in notice.breaches:
         ended = f"ended {local(each.ended_at, zone)}" if each.ended_at else "still open"
         told = f" · told to {each.post}" if each.post else ""
-        yield f"    {each.incident}  {each.deadline} due {local(each.due_at, zone)} · {ended}{told}"
+        what = " ".join(filter(None, (each.deadline, each.department)))
+        yield f"    {each.incident}  {what} due {local(each.due_at, zone)} · {ended}{told}"
     if notice.unlisted:
         yield f"    and {notice.unlisted} more: `{notice.list_all}` shows all"
 

@@ -1,18 +1,19 @@
 """What is legal in a configuration and still most likely a mistake: each a warning with file, line and cure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from schemas.decision import CallKind
-from services.domain.deadline_checks import DeadlineChecks
+from services.domain.deadline_checks import DeadlineChecks, own_of
 from services.domain.directory import Directory, Unit
 from services.domain.matchers import Matcher
 from services.domain.reaching import Reach, literals
 from services.domain.reading import Place
 from services.domain.routing import Route
+from services.domain.working_time import Duration
 
 if TYPE_CHECKING:
     from services.domain.configuration import Configuration
@@ -139,15 +140,34 @@ def check(keys: Mapping[str, Place], configuration: "Configuration") -> None:
         if _is_urgent(rule):
             _warn_of_waiting(rule, configuration, told)
         _warn_of_estates(rule, configuration.directory)
+        _warn_of_other_streets(rule, configuration.directory)
+    _warn_of_unhurried(rules[0], configuration, written=False)
     deadlines = DeadlineChecks(configuration)
     if not deadlines.refuse(keys, [(each.keys.get("deadlines", each.place), each.route) for each in rules]):
         return
     deadlines.policy(keys["street-policy"])
     deadlines.whistles(keys["whistles"])
+    deadlines.ladders(keys["ladders"], _climbing(rules, configuration))
+    deadlines.approvals(keys["street-policy"], [each.route.deadlines["resolve"] for each in rules])
     for rule in rules:
         above = rule.above[-1] if rule.above and not _CALLS & set(rule.route.matchers) else None
         whistle = configuration.whistle(_called_by(rule))
         deadlines.rule(rule.keys, rule.route, above, whistle, urgent=_is_urgent(rule))
+
+
+def _climbing(rules: Iterable[Rule], configuration: "Configuration") -> Mapping[str, Collection[Duration]]:
+    """Return the deadlines that climb each ladder, by its name: what rules set, whistles limit, and the street owes."""
+    found: dict[str, set[Duration]] = {}
+    for rule in rules:
+        deadlines = {*rule.route.deadlines.values(), *configuration.whistle(_called_by(rule)).deadlines.values()}
+        for unit in _called(rule, configuration):
+            found.setdefault(configuration.climbed(rule.route.ladder, unit.code), set()).update(deadlines)
+    for unit in configuration.directory.units.values():
+        found.setdefault(configuration.ladder_of(unit.code), set()).update(own_of(configuration, unit.level))
+        for whistle in configuration.whistles.values() if unit.level == "street" else ():
+            if whistle.decide is not None:
+                found.setdefault(configuration.climbed(whistle.ladder, unit.code), set()).add(whistle.decide)
+    return found
 
 
 def _is_urgent(rule: Rule) -> bool:
@@ -210,6 +230,22 @@ def _warn_of_waiting(rule: Rule, configuration: "Configuration", told: set[str])
             )
 
 
+def _warn_of_unhurried(rule: Rule, configuration: "Configuration", *, written: bool) -> None:
+    """An emergency is resolved by a deadline of its own: `written` in its rule or between, or else its whistle's."""
+    urgent, keys = _is_urgent(rule), rule.keys
+    written = urgent and (written or ("deadlines" in keys and "resolve" in keys["deadlines"].keys()))  # noqa: SIM118
+    if urgent and rule.route.departments and not written:
+        if "resolve" not in configuration.whistle("emergency").deadlines:
+            keys.get("deadlines", rule.place).warn(
+                f"the rule {rule.route.name!r} is about emergencies, and has everyday's resolve in"
+                f" {rule.route.deadlines['resolve']} from a rule above",
+                "write resolve: here, as in 24h, or in the emergency whistle",
+            )
+        return
+    for child in rule.children():
+        _warn_of_unhurried(child, configuration, written=written)
+
+
 def _called(rule: Rule, configuration: "Configuration") -> Sequence[Unit]:
     """Whom a rule calls; anybody, where it calls nobody."""
     directory = configuration.directory
@@ -234,6 +270,38 @@ def _warn_of_estates(rule: Rule, directory: Directory) -> None:
                     f"the estate {estate!r} is in {homes[estate]}, not in {', '.join(communities)}",
                     "name one of them, or write the estate under the other community",
                 )
+
+
+def _warn_of_other_streets(rule: Rule, directory: Directory) -> None:
+    """A rule that calls a section of one street takes nothing of another's: where there is another, it says so."""
+    place = rule.keys.get("departments")
+    streets = {unit.code for unit in directory.units.values() if unit.level == "street"}
+    if place is None or len(streets) < 2:  # noqa: PLR2004 - one and another
+        return
+    taken = streets.intersection(*(_streets_of(each, directory) or streets for each in rule.path))
+    for code in rule.route.departments:
+        unit = directory.units[code]
+        others = ", ".join(sorted(taken - {unit.street}))
+        if unit.level == "section" and others:
+            place.warn(
+                f"the rule {rule.route.name!r} calls {code}, a section of {unit.street}, for {others} too",
+                f'add street="{unit.street}" to its matchers, or to a rule above it',
+            )
+
+
+def _streets_of(matcher: Matcher, directory: Directory) -> set[str]:
+    """Return the streets whose reports alone a matcher takes; none where it tells nothing of that."""
+    values = literals(matcher.value) if matcher.op == "=~" else (matcher.value,) if matcher.op == "=" else None
+    if values is None:
+        return set()
+    if matcher.label == "street":
+        return set(values)
+    return {
+        unit.street
+        for unit in directory.communities
+        if (matcher.label == "community" and unit.code in values)
+        or (matcher.label == "estate" and not {*values}.isdisjoint(unit.estates))
+    }
 
 
 def _warn_of_whistle(place: Place, configuration: "Configuration", name: str) -> None:

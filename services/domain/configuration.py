@@ -410,6 +410,9 @@ def _unit(place: Place, level: Level, street: str, units: dict[str, Unit], calen
         place.warn(f"{code or level} has no posts, so nobody there is ever told", "write posts: {officer: …}")
     if code:
         estates = tuple(each.text() for each in keys["estates"].items()) if "estates" in keys else ()
+        homes = {estate: unit.code for unit in units.values() for estate in unit.estates}
+        for estate in homes.keys() & set(estates):
+            keys["estates"].warn(f"{homes[estate]} has the estate {estate!r} already", "write it under one community")
         name = keys["name"].text() if "name" in keys else code
         calendar = calendars.named(keys["calendar"]) if "calendar" in keys else ""
         units[code] = Unit(code, name, level, code if level == "street" else street, posts, estates, calendar)

@@ -3,9 +3,10 @@
 Each unit goes by a calendar, and a duration is judged by the calendar of everybody who may owe it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, get_args
@@ -19,7 +20,11 @@ from services.domain.working_time import Calendar, Duration, add
 if TYPE_CHECKING:
     from services.domain.configuration import Configuration
 
-_AT_ONCE: Final = ("acknowledge", "arrive")
+_AT_ONCE: Final = ("acknowledge", "arrive", "decide")
+_NAMES: Final = ("acknowledge", "arrive", "resolve")
+"""The deadlines that are no interim steps."""
+_NEAR: Final = 0.8
+"""How alike a step's name and one of these are, from 0 to 1, before that is taken for a mistake."""
 _ANYBODY: Final[tuple[Level, ...]] = get_args(Level)
 _CALLED: Final[tuple[Level, ...]] = ("department", "section")
 # Who owes by which of the street's own times, and so by whose calendar it is counted.
@@ -41,6 +46,8 @@ _OWING: Final[Mapping[str, tuple[Level, ...]]] = MappingProxyType(
 _OF_CITIZENS: Final = ("close", "reply")
 _A_DAY: Final = Duration(1, "d")
 _A_YEAR: Final = Duration(366, "d")
+_SILENT: Final = Duration(90, "d")
+"""A ladder that says nothing for longer is as good as none."""
 # As far as any duration may reach (`reading.py`), whatever it is counted by.
 _TEN_YEARS: Final = timedelta(days=3_660)
 _STRETCHED: Final = 3
@@ -127,8 +134,11 @@ class DeadlineChecks:
             self._warn_of_stretched(
                 written.at("overall", None), "overall", whistle.overall, self._of_levels(("street",))
             )
+            if kind == "emergency":
+                self._warn_of_slow(written, whistle)
             for name, duration in whistle.deadlines.items():
                 at = written.at(name, None)
+                _warn_of_near(at, name)
                 self._warn_of_stretched(at, name, duration, everybody)
                 late = next((each for each in everybody if self._after_overall(each, duration, whistle.overall)), None)
                 if late is not None:
@@ -139,6 +149,46 @@ class DeadlineChecks:
                     )
                 if kind == "emergency":
                     _warn_of_office_hours(at, name, duration)
+
+    def _warn_of_slow(self, written: Place, whistle: Whistle) -> None:
+        """In an emergency the street decides at once, and whoever is called comes, and comes before all is over."""
+        decide = whistle.decide or self._configuration.street.decide
+        _warn_of_office_hours(written.at("decide", None), "decide", decide)
+        arrive, resolve = whistle.deadlines.get("arrive"), whistle.deadlines.get("resolve")
+        if arrive is None:
+            written.warn("the emergency whistle has no arrive, so nobody has to come", "write arrive: 30m")
+        elif resolve and (arrive == resolve or self._later(_ORDINARY, arrive, _ORDINARY, resolve)):
+            written.at("resolve", None).warn(
+                f"resolve in {resolve} is not after arrive in {arrive}", "write a longer resolve, or a shorter arrive"
+            )
+
+    def ladders(self, place: Place, climbing: Mapping[str, Collection[Duration]]) -> None:
+        """Judge the steps of each ladder, by the deadlines that are `climbing` it."""
+        for ladder in self._configuration.ladders.values():
+            written = place.at(ladder.name, None)
+            for index, step in enumerate(ladder.steps):
+                at, deadlines = written.at("steps", None).at(index, None), climbing.get(ladder.name, ())
+                if not step.before:
+                    self._warn_of_silent(at, "this step", step.offset)
+                elif deadlines and all(self._later(_ORDINARY, step.offset, _ORDINARY, each) for each in deadlines):
+                    at.warn(
+                        f"the ladder {ladder.name!r} reminds {step.offset} before, and every deadline that climbs it is"
+                        " shorter: this step never comes",
+                        "write a shorter before",
+                    )
+            self._warn_of_silent(written.at("repeat", None), "repeat", ladder.repeat)
+
+    def _warn_of_silent(self, at: Place, what: str, duration: Duration) -> None:
+        if self._later(_ORDINARY, duration, _ORDINARY, _SILENT):
+            at.warn(f"{what} in {duration} leaves the ladder silent for more than {_SILENT}", f"write a shorter {what}")
+
+    def approvals(self, place: Place, resolves: Iterable[Duration]) -> None:
+        """Judge whether an approval comes in time for any of the rules' `resolves`."""
+        approve = self._configuration.street.approve
+        if all(self._later(_ORDINARY, approve, _ORDINARY, each) for each in set(resolves)):
+            place.at("approve", None).warn(
+                f"approve in {approve} is later than every rule's resolve", "write a shorter approve"
+            )
 
     def rule(
         self, keys: Mapping[str, Place], route: Route, above: Route | None, whistle: Whistle, *, urgent: bool
@@ -151,6 +201,8 @@ class DeadlineChecks:
         if place is None:
             return
         written = "deadlines" in keys
+        for name, at in keys["deadlines"].keys().items() if "deadlines" in keys else ():
+            _warn_of_near(at, name)
         before = self._called_by(above) if above and not written else ()
         calendars = [each for each in self._called_by(route) if each not in before]
         for name, duration in route.deadlines.items():
@@ -215,6 +267,21 @@ class DeadlineChecks:
 
     def _by(self, calendar: Calendar) -> str:
         return "" if calendar == self._configuration.calendar else f" by the calendar {calendar.name!r}"
+
+
+def own_of(configuration: "Configuration", level: Level) -> set[Duration]:
+    """Return the times that a unit of a level has for what is not its work: of the street's policy, and the overall."""
+    own = {getattr(configuration.street, name) for name, levels in _OWING.items() if level in levels}
+    return own | {each.overall for each in configuration.whistles.values() if level == "street"}
+
+
+def _warn_of_near(place: Place, name: str) -> None:
+    near = get_close_matches(name, _NAMES, n=1, cutoff=_NEAR)
+    if near and name not in _NAMES:
+        place.warn(
+            f"{name!r} is an interim step, which the rule's departments report as done",
+            f"did you mean {near[0]}? If not, give the step a name that is less like it",
+        )
 
 
 def _warn_of_office_hours(place: Place, name: str, duration: Duration) -> None:

@@ -183,7 +183,7 @@ def owes(state: Incident) -> tuple[str, datetime] | None:
 
     The name is the clock's: `decide`, `approve`, `confirm` or `answer`, with the department's behind it where it has
     one, as in `confirm water`; or `explain`, where a supervision case asks the street. Where none runs, it is what
-    became of a question of its own, by the incident's last deadline.
+    became of a question of its own, by the incident's last deadline; and else `overall`, once that has passed.
     """
     found = [(clock.due_at, name) for name, clock in state.clocks.items() if name in {"decide", "answer"}]
     found += [
@@ -199,7 +199,11 @@ def owes(state: Incident) -> tuple[str, datetime] | None:
         due_at, name = min(found)
         return name, due_at
     until = _read_until(state)
-    return (_READ[bool(state.replied)], until) if until else None
+    if until:
+        return _READ[bool(state.replied)], until
+    # The whole incident's time is the street's too, but others' turn while it lasts.
+    overall = state.clocks.get("overall") if "overall" in state.late else None
+    return ("overall", overall.due_at) if overall else None
 
 
 _READ = {True: "read the reply", False: "go on without a reply"}

@@ -6,6 +6,7 @@ to. It goes on whatever becomes of the incident, and the incident does not close
 Source: states.md, beside this file.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from schemas import action
 from schemas import incident as entries
 from schemas.escalation import Copy
 from schemas.event import isoformat
-from schemas.notice import Notice
+from schemas.notice import Breach, Notice
 from services.domain.clocks import next_owed_at
 from services.domain.incident import Case, Incident
 from services.domain.story import Refusal, Story, Unknown, Verdict
@@ -68,17 +69,28 @@ def wrong_with(notice: Notice, at: datetime) -> str | None:
     """
     if notice.ends <= notice.begins:
         return f"from {isoformat(notice.begins)} to {isoformat(notice.ends)} is no time at all"
-    for each in notice.breaches:
-        if not notice.begins <= each.due_at < notice.ends:
-            return f"the deadline {each.deadline} of {each.incident} is not in the period of the notice"
-        if each.due_at > at:
-            return f"the deadline {each.deadline} of {each.incident} is still to come"
+    wrong = next(filter(None, (_wrong_with_line(each, notice, at) for each in notice.breaches)), None)
+    if wrong:
+        return wrong
+    twice = next((each for each, many in Counter(notice.breaches).items() if many > 1), None)
+    if twice:
+        return f"it lists the deadline {twice.deadline} of {twice.incident} twice: name the department of each"
     still_open = sum(each.ended_at is None for each in notice.breaches)
     if (
         notice.total != len(notice.breaches) + (notice.unlisted or 0)
         or not still_open <= notice.still_open <= notice.total
     ):
         return "it counts other breaches than it lists"
+    return None
+
+
+def _wrong_with_line(each: Breach, notice: Notice, at: datetime) -> str | None:
+    if not notice.begins <= each.due_at < notice.ends:
+        return f"the deadline {each.deadline} of {each.incident} is not in the period of the notice"
+    if each.due_at > at:
+        return f"the deadline {each.deadline} of {each.incident} is still to come"
+    if each.ended_at and each.ended_at < each.due_at:
+        return f"the wait for {each.deadline} of {each.incident} ended before its deadline, so it was kept"
     return None
 
 

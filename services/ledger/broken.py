@@ -57,9 +57,10 @@ class Asked:
 class Promise:
     """One broken promise: `unit` owed it by `due_at`, and has let `late_s` seconds pass until it ended, or until now.
 
-    `rungs` of its ladder were climbed, up to `post`, empty where only a reminder fired. `ended_by` names the entry that
-    ended the wait, at `ended_at`; both are empty while it is open. `case` is how a supervision case against the unit
-    stands, and `explanation` what it said last. All instants are UTC.
+    `rungs` of its ladder were climbed, up to `post`, empty where only a reminder fired; what passed unseen was told
+    to nobody, and climbed none. `ended_by` names the entry that ended the wait, at `ended_at`; both are empty while
+    it is open. `case` is how a supervision case against the unit stands, and `explanation` what it said last. All
+    instants are UTC.
     """
 
     incident: UUID

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.domain.clocks import BY_ITSELF, UNTAKEN, debtor
+from services.domain.clocks import BY_ITSELF, OF_THE_STREET, UNTAKEN, debtor
 from services.domain.incident import Incident, Obligation
 
 
@@ -50,14 +50,23 @@ def promises_of(
 def obligations_of(state: Incident) -> list[tuple[str, str, str, int, bool, bool, datetime | None]]:
     """Return (department, role, status, round, owed, late, due_at) of each obligation.
 
-    `due_at` is the first deadline that the department itself owes, None where it owes none.
+    `due_at` is the first deadline that the department itself owes, None where it owes none; `late` is whether it ever
+    let one pass, for what the street let pass about it is the street's lateness.
     """
     first: dict[str, datetime] = {}
     for department, _, unit, due_at in clocks_of(state):
         if unit == department:
             first[department] = min(due_at, first.get(department, due_at))
     return [
-        (each.department, each.role, each.status, each.round, each.open, bool(each.late), first.get(each.department))
+        (
+            each.department,
+            each.role,
+            each.status,
+            each.round,
+            each.open,
+            not OF_THE_STREET.issuperset(each.late),
+            first.get(each.department),
+        )
         for each in state.obligations.values()
     ]
 

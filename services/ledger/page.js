@@ -75,7 +75,7 @@ function broken(rows) {
     make("td", {}, row.unit, make("small", {}, ...both(words.sides[row.side] || [row.side, ""]))),
     make("td", { class: "when" }, row.deadline.zh + " ", at(row.due), make("small", { lang: "en" }, row.deadline.en)),
     make("td", { class: "late" + (row.ended ? "" : " red") }, row.late, make("small", {}, ...ended(row))),
-    make("td", {}, row.post || "催办 reminded"),
+    make("td", {}, row.post || (row.rungs ? "催办 reminded" : "无人知晓 nobody was told")),
     make("td", { class: "case" }, row.case || "—", make("small", {}, row.explanation))))), columns);
   made.classList.add("dense");
   return made;

@@ -354,6 +354,7 @@ def _promise(each: broken.Promise, names: Names) -> dict[str, Any]:
         "ended": both(ENTRIES, each.ended_by) if each.ended_at else "",
         "ended_at": names.local(each.ended_at) if each.ended_at else "",
         "post": both(POSTS, each.post) if each.post else "",
+        "rungs": each.rungs,
         "case": both(CASES, each.case) if each.case else "",
         "explanation": plain(each.explanation),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from rich.table import Table
@@ -54,8 +55,13 @@ def _cell(figure: Mapping[str, Any]) -> Text:
     if not figure["of"]:
         return Text(NONE, style="dim")
     if "rate" in figure:
-        value, of = f"{figure['rate']:.1%}", f"{figure['many']}/{figure['of']}"
+        value, of = f"{_rounded(figure['rate'] * 100)}%", f"{figure['many']}/{figure['of']}"
     else:
-        value, of = f"{figure['median_h']:.1f} / {figure['p90_h']:.1f} h", str(figure["of"])
+        value, of = f"{_rounded(figure['median_h'])} / {_rounded(figure['p90_h'])} h", str(figure["of"])
     mark = f" {SMALL_MARK}" if figure["small"] else ""
     return Text(f"{value}\n{of}{mark}", style="dim italic" if mark else "")
+
+
+def _rounded(number: float) -> Decimal:
+    """Return a number with one digit, what lies exactly between two rounded up as the page's `toFixed` does."""
+    return Decimal(number).quantize(Decimal("0.1"), ROUND_HALF_UP)

@@ -158,7 +158,8 @@ def broken_table(promises: Sequence[Promise], names: Names) -> Table:
         due = Text(f"{both(DEADLINES, each.deadline)}\n{names.local(each.due_at)}")
         ended = f"{both(ENTRIES, each.ended_by)} {names.local(each.ended_at)}" if each.ended_at else "未履行 still open"
         how_late = Text(f"{late(each.late_s)}\n{ended}", style="" if each.ended_at else "red")
-        climbed = f"{both(POSTS, each.post)} ({each.rungs})" if each.post else "催办 reminded"
+        unposted = "催办 reminded" if each.rungs else "无人知晓 nobody was told"
+        climbed = f"{both(POSTS, each.post)} ({each.rungs})" if each.post else unposted
         case = f"{both(CASES, each.case)}\n{plain(each.explanation)}".rstrip() if each.case else "—"
         table.add_row(*_matter(each, names), who, due, how_late, Text(climbed), Text(case))
     return table

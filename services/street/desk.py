@@ -90,7 +90,8 @@ async def show_notices(settings: Settings, street: str, limit: int, *, as_json: 
         typer.echo(f"{local(each.at, zone)}  通报 notice by {plain(each.by)}: {numbers}  {plain(notice.note)}".rstrip())
         for breach in notice.breaches:
             ended = f"→ {local(breach.ended_at, zone)}" if breach.ended_at else "未履行 still open"
-            typer.echo(f"  {breach.incident}  {plain(breach.deadline)}  {local(breach.due_at, zone)}  {ended}")
+            what = " ".join(filter(None, (plain(breach.deadline), breach.department)))
+            typer.echo(f"  {breach.incident}  {what}  {local(breach.due_at, zone)}  {ended}")
         if notice.unlisted:
             typer.echo(f"  另有 {notice.unlisted} 件未列 not listed: {plain(notice.list_all or '')}")
 

@@ -26,12 +26,16 @@ from services.supervision.client import Supervision
 
 
 class Listed(Model):
-    """One line of the list, as far as a notice needs it; `post` is empty where only a reminder fired."""
+    """One line of the list, as far as a notice needs it.
+
+    `post` is empty where only a reminder fired, or nobody was told; `department` is whose work it was about, if any's.
+    """
 
     incident: UUID
     unit: Code
     deadline: Line
     due_at: Instant
+    department: Annotated[str, Field(max_length=63)] = ""
     post: Annotated[str, Field(max_length=63)] = ""
     ended_at: Instant | None = None
 
@@ -121,6 +125,8 @@ def _breach(line: Listed) -> Breach:
         incident=line.incident,
         deadline=line.deadline,
         due_at=line.due_at,
+        # Whoever's own work it is needs no name beside its own.
+        department=(line.department if line.department != line.unit else "") or None,
         post=line.post or None,
         ended_at=line.ended_at,
     )

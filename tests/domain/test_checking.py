@@ -383,3 +383,63 @@ def test_an_expression_that_does_not_compile_has_a_cure_of_its_own(change: Chang
     assert found.level == "error"
     assert "missing )" in found.what
     assert "re2" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "what"),
+    [
+        ("routes.yaml", "{resolve: 7wd}", "{acknowlege: 2h, resolve: 7wd}", "'acknowlege' is an interim step"),
+        ("routes.yaml", "{resolve: 7wd}", "{resolve: 7wd, resolved: 2h}", "'resolved' is an interim step"),
+        ("policy.yaml", "arrive: 30m, ladder", "arrive: 30m, arrived: 30m, ladder", "'arrived' is an interim step"),
+        ("policy.yaml", "decide: 30m, ack", "decide: 4wh, ack", "decide in 4wh waits for the office"),
+        ("policy.yaml", "decide: 30m, ack", "ack", "decide in 1wd waits for the office"),
+        ("policy.yaml", "arrive: 30m, ladder", "ladder", "the emergency whistle has no arrive"),
+        ("policy.yaml", "arrive: 30m, ladder", "arrive: 30m, resolve: 30m, ladder", "is not after arrive in 30m"),
+        ("policy.yaml", "approve: 1wd", "approve: 39wd", "approve in 39wd is later than every rule's resolve"),
+        (
+            "routes.yaml",
+            "arrive: 30m, resolve: 24h}",
+            "arrive: 30m}",
+            "'emergency' is about emergencies, and has every",
+        ),
+        ("ladders.yaml", "before: 4wh", "before: 60wd", "reminds 60wd before, and every deadline that climbs it"),
+        ("ladders.yaml", "before: 10m", "before: 60wd", "reminds 60wd before, and every deadline that climbs it"),
+        ("ladders.yaml", "repeat: 5wd", "repeat: 365d", "repeat in 365d leaves the ladder silent"),
+        ("ladders.yaml", "{after: 5wd, post: supervision-office}", "{after: 300wd, post: supervision-office}", "300wd"),
+        ("directory.yaml", "estates: [王府花园]", "estates: [王府花园, 欣和苑]", "has the estate '欣和苑' already"),
+    ],
+)
+def test_what_makes_a_deadline_or_a_ladder_mean_nothing_is_told(
+    change: Change, file: str, old: str, new: str, what: str
+) -> None:
+    """With the file and the cure; nothing else that is serious passes for the shipped configuration."""
+    found = [each for each in change(file, (old, new)) if what in each.what]
+    assert found
+    assert all(each.level == "warning" and each.cure and Path(each.file).name == file for each in found)
+
+
+@pytest.mark.parametrize("step", ["stop-work", "penalty", "survey", "remove", "on-spot"])
+def test_a_step_of_a_name_of_its_own_is_no_mistake(change: Change, step: str) -> None:
+    """A removal is a step of illegal building, and no misspelt resolve."""
+    assert not change("routes.yaml", ("deadlines: {resolve: 7wd}", f"deadlines: {{{step}: 2h, resolve: 7wd}}"))
+
+
+WEST = """\
+  - code: west
+    name: 西街道
+    posts: {officer: a, section-head: b, responsible-leader: c, leading-group: d, discipline-committee: e}
+    communities:
+      - {code: yew, name: 榆, posts: {officer: x, section-head: y, responsible-leader: z, discipline-member: q}}
+
+departments:
+  - code: water
+"""
+
+
+def test_a_section_is_not_called_for_another_street(change: Change) -> None:
+    """Each rule that names one is told, but for those about that street, its communities or its estates."""
+    told = [each.what for each in change("directory.yaml", ("departments:\n  - code: water\n", WEST))]
+    assert "the rule 'sanitation' calls dongsheng-urban, a section of dongsheng, for west too" in told
+    named = {each.split("'")[1] for each in told if "a section of dongsheng" in each}
+    assert "gas" not in named
+    assert not named & {"wangfu-garden", "car-parks", "longqiao-car-park"}

@@ -263,6 +263,20 @@ def test_the_street_owes_what_it_alone_can_do() -> None:
     assert owed() is None
 
 
+def test_the_street_owes_the_whole_incidents_time_once_it_has_passed() -> None:
+    """While it lasts it is others' turn; what the street can do at once comes first."""
+    scene = Scene()
+    scene.street(opened("river"))
+    scene.street(decision.Called(kind="general"))
+    overall = scene.now.clocks["overall"].due_at
+    scene.pass_(overall - scene.at - HOUR)
+    assert owes(scene.now) is None
+    scene.pass_(2 * HOUR)
+    assert owes(scene.now) == ("overall", overall)
+    scene.department("water", DONE)
+    assert owes(scene.now) == ("confirm water", scene.now.obligations["water"].clocks["confirm"].due_at)
+
+
 def test_the_street_does_not_owe_the_districts_approval() -> None:
     """Parking is supervision's to grant."""
     scene = called()

@@ -1,5 +1,6 @@
 """The list of every broken promise: open first, then the newest, a page at a time, filtered, and with its case."""
 
+import io
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,12 +8,15 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 from sqlalchemy import text
 
 from schemas import action, response
 from services.domain.decide import Said, decide_said
 from services.ledger.asking import Misasked, cursor
 from services.ledger.broken import Asked, Promise, count, every, page, read
+from services.ledger.names import named
+from services.ledger.tables import broken_table
 from services.runtime.database import transaction
 from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, History
@@ -245,3 +249,18 @@ def test_a_period_has_both_of_its_days() -> None:
         datetime(2021, 2, 28, 16, tzinfo=UTC),
         datetime(2021, 3, 31, 16, tzinfo=UTC),
     )
+
+
+async def test_what_nobody_was_told_of_is_shown_as_that(books: Books) -> None:
+    """A promise that passed unseen climbed no rung; one whose reminder fired is told of as reminded."""
+    history = History(category="gas").called("water").later(days=3)
+    await books.write(history)
+    async with transaction(books.engine) as connection:
+        await connection.execute(text("UPDATE ledger.broken SET step = -1, post = ''"))
+    promises = await asked(books)
+    assert promises
+    assert {each.rungs for each in promises} == {0}
+    for rungs, told in ((0, "无人知晓 nobody was told"), (1, "催办 reminded")):
+        console = Console(width=250, file=io.StringIO())
+        console.print(broken_table([replace(promises[0], rungs=rungs)], named(CONFIGURATION)))
+        assert told in console.file.getvalue()  # type: ignore[attr-defined]  # it is the file that was given

@@ -22,6 +22,8 @@ from tests.ledger.conftest import Books
 from tests.ledger.scenes import CONFIGURATION, START, cause, told
 
 MONTH = timedelta(days=31)
+TWICE = Breach(incident=uuid4(), deadline="confirm", due_at=START)
+KEPT = Breach(incident=uuid4(), deadline="resolve", due_at=START, ended_at=START - timedelta(1))
 
 
 def notice(unit: str, **more: Any) -> Notice:
@@ -70,6 +72,8 @@ def test_a_department_sees_its_notice_on_its_stream() -> None:
         ({"still_open": 0}, "counts other breaches"),
         ({"still_open": 3}, "counts other breaches"),
         ({"breaches": (Breach(incident=uuid4(), deadline="resolve", due_at=START + MONTH / 2),)}, "still to come"),
+        ({"breaches": (TWICE, TWICE), "still_open": 2}, "twice: name the department"),
+        ({"breaches": (KEPT,), "total": 1, "still_open": 0}, "ended before its deadline"),
     ],
     ids=str,
 )
@@ -79,6 +83,12 @@ def test_a_notice_that_belies_itself_is_refused(wrong: dict[str, Any], why: str)
     (_, entry) = issued(notice("water", **wrong))
     assert isinstance(entry, ActRefused)
     assert why in entry.reason
+
+
+def test_two_departments_deadlines_in_one_incident_are_two_lines() -> None:
+    """The street let pass the confirmation of both, which their names tell apart."""
+    both = tuple(TWICE.model_copy(update={"department": each}) for each in ("water", "power"))
+    assert isinstance(issued(notice("dongsheng", breaches=both, still_open=2), days=1)[1], BreachesListed)
 
 
 def test_nobody_can_be_given_a_notice_who_is_not_there() -> None:

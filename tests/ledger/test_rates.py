@@ -332,6 +332,16 @@ def test_small_numbers_are_marked_in_every_form() -> None:
     assert "whistle" not in told
 
 
+def test_what_lies_between_two_is_rounded_as_the_page_does() -> None:
+    """Up, as `toFixed` does with what is exactly between: 1 of 16 is 6.3 %, 5 of 16 are 31.3 %, 2.25 h 2.3 h."""
+    hours = Span(16, timedelta(hours=2.25), timedelta(hours=0.25))
+    held = Rates(response=Share(1, 16), solution=Share(5, 16), prompt=Share(1, 7), handling=hours)
+    console = Console(width=200, file=io.StringIO())
+    console.print(rates_table(as_data(Answer(Question(()), [], held), Names(), 10)))
+    told = console.file.getvalue()  # type: ignore[attr-defined]  # it is the file that was given
+    assert all(each in told for each in ("6.3%", "31.3%", "14.3%", "2.3 / 0.3 h"))
+
+
 # --- how much may be asked -------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from schemas.incident import ActRefused
 from services.domain.figures import add_up
 from services.ledger import queries
 from services.ledger.asking import Asked
+from services.ledger.derived import late_of
 from services.ledger.lists import page
 from services.ledger.names import Names
 from services.ledger.store import journal, store
@@ -165,6 +166,18 @@ async def test_departments_and_what_they_owe(books: Books) -> None:
         1,
     )
     assert (burdens["gas"].owed, burdens["gas"].overdue, burdens["gas"].done) == (1, 1, 0)
+
+
+async def test_the_streets_lateness_is_not_the_departments(books: Books) -> None:
+    """Work done in time that the street confirms too late was never late for the department, but for the incident."""
+    history = History().called("water")
+    history.department("water", response.Acknowledged()).department("water", response.Resolved(note="修好了"))
+    await books.write(history.later(days=30))
+    assert history.folded.obligations["water"].late == ("confirm",)
+    async with books.engine.connect() as connection:
+        (burden,) = [each for each in await queries.burdens(connection, history.at) if each.department == "water"]
+    assert burden.late == 0
+    assert late_of(history.folded)
 
 
 async def test_a_repeat_is_counted_with_its_first(books: Books) -> None:
