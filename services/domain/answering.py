@@ -177,7 +177,7 @@ def _overall_anew(story: Story, state: Incident) -> dict[str, datetime]:
             story.uncertain["overall"] = state.overall.due_at, state.overall.provisional
         return {"overall": state.overall.due_at}
     # A whistle that was never blown has no overall deadline yet.
-    return story.deadlines(overall=story.configuration.whistle(state.call).overall) if state.called_at else {}
+    return story.deadlines(overall=story.configuration.whistle(state.kind).overall) if state.called_at else {}
 
 
 def _not_theirs(state: Incident, report: UUID, community: str) -> Refusal | None:

@@ -34,17 +34,18 @@ def dispatch(
     story: Story,
     department: str,
     policy: routing.Policy,
+    call: CallKind | None,
     note: str = "",
     *,
     resolve_by: datetime | None = None,
     **fields: Any,
 ) -> None:
-    """Dispatch to a department in its next round, with deadlines from this instant, or a term of its own."""
+    """Dispatch to a department in its next round by a kind of whistle: deadlines from now, or a term of its own."""
     state = story.now_is
     before = state.obligations.get(department)
     lead = state.lead
     leads = lead is None or lead.department == department
-    limits = story.configuration.whistle(state.call).deadlines
+    limits = story.configuration.whistle(call).deadlines
     if limits:
         calendar = story.configuration.calendar_of(department)
         policy = replace(policy, deadlines=stricter(policy.deadlines, limits, calendar, story.at))
@@ -224,7 +225,7 @@ def name_lead(story: Story, state: Incident, fact: action.LeadNamed) -> Verdict:
             story.tell_of(entries.Withdrawn, other.department, reason=reason)
     if owed is None or owed.status == "withdrawn":
         policy = story.configuration.policy_for(story.labels(state.call), fact.department)
-        dispatch(story, fact.department, policy, note=fact.reason, bound="named")
+        dispatch(story, fact.department, policy, state.call, note=fact.reason, bound="named")
     elif owed.status == "declined":
         redispatch(story, story.owed_by(fact.department), note=fact.reason, bound="named")
     return None

@@ -93,8 +93,10 @@ def _call(story: Story, state: Incident, fact: decision.Called) -> Verdict:
     story.tell(entries.Called, kind=fact.kind, rules=rules, departments=named, deadlines=overall, note=fact.note)
     for owed in hurried:
         hasten(story, owed, policies[owed.department], fact.kind)
+    # A milder whistle in an emergency has its own limits for whom it calls.
+    call = fact.kind or story.now_is.call
     for department in new:
-        dispatch(story, department, policies[department], note=fact.note, resolve_by=fact.resolve_by)
+        dispatch(story, department, policies[department], call, note=fact.note, resolve_by=fact.resolve_by)
     return None
 
 
@@ -122,7 +124,9 @@ def _overall(story: Story, state: Incident, fact: decision.Called) -> dict[str, 
     since = story.at
     if story.by.startswith("rule:") and state.reported_at and not state.called_at:
         since = min(state.reported_at, since)
-    found = story.deadlines(state.street, since, overall=story.configuration.whistle(fact.kind).overall)
+    # What is critical is an emergency, whatever is blown for it first.
+    kind = "emergency" if state.kind == "emergency" and not state.called_at else fact.kind
+    found = story.deadlines(state.street, since, overall=story.configuration.whistle(kind).overall)
     stands = state.clocks.get("overall")
     if state.called_at and (stands is None or found["overall"] >= stands.due_at):
         return {}

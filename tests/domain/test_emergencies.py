@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas import action, decision, response
+from schemas.decision import CallKind
 from schemas.incident import ActRefused, Entry, Escalated, Reminded
 from schemas.report import Raised
 from services.domain.configuration import Configuration, parse
@@ -239,6 +240,55 @@ def test_a_whistle_that_calls_nobody_and_hurries_nobody_is_refused(shipped: Conf
     scene = burning(shipped)
     assert names(scene.street(named, "dongsheng")) == ["Called", "Hastened"]
     assert names(scene.street(named, "dongsheng")) == ["ActRefused"]
+
+
+# --- once an emergency -----------------------------------------------------------------------------------------------
+
+
+def test_a_milder_whistle_blown_later_makes_no_emergency_less_of_one(shipped: Configuration) -> None:
+    """Who is named the lead owes as in one, `decide` is an emergency's, and so is `overall` when it reopens."""
+    scene = opened(shipped, "building-safety", severity="high")
+    scene.street(EMERGENCY, "dongsheng")
+    scene.street(decision.Called(by="officer", kind="general", departments=("power",)), "dongsheng")
+    assert (scene.now.call, scene.now.kind) == ("emergency", "emergency")
+    assert "arrive" not in scene.owed("power").clocks
+    taken_back = scene.copy()
+    scene.supervision(action.LeadNamed(department="gas", reason="theirs"))
+    assert scene.owed("gas").clocks["arrive"].due_at == scene.at + 30 * MINUTE
+    for department in scene.now.obligations:
+        scene.department(department, response.Arrived())
+        scene.department(department, response.Resolved(note="done"))
+    scene.street(decision.Confirmed(by="officer"), "dongsheng")
+    scene.street(decision.Confirmed(by="officer", community="guangdu"), "dongsheng")
+    scene.street(decision.Answered(by="officer", answer="done"), "dongsheng")
+    scene.street(
+        decision.Rated(by="officer", community="guangdu", report=INCIDENT, solved=False, satisfied=False), "dongsheng"
+    )
+    assert scene.now.clocks["overall"].due_at == scene.at + 15 * DAY
+    for department in taken_back.now.obligations:
+        taken_back.street(decision.Withdrawn(department=department, reason="x", by="section-head"), "dongsheng")
+    assert taken_back.now.clocks["decide"].due_at == taken_back.at + 30 * MINUTE
+
+
+def test_what_is_found_to_be_no_emergency_after_all_is_none(shipped: Configuration) -> None:
+    """That is said by classifying it again, not by the next whistle."""
+    scene = burning(shipped)
+    scene.street(EMERGENCY, "dongsheng")
+    scene.street(decision.Reclassified(category="sanitation", reason="a bin"), "dongsheng")
+    assert scene.now.kind == "emergency"
+    steam = scene.copy()
+    steam.street(decision.Reclassified(severity="normal", reason="steam"), "dongsheng")
+    assert steam.now.kind == "general"
+
+
+@pytest.mark.parametrize("kind", ["general", None])
+def test_what_is_critical_is_due_as_an_emergency_whatever_is_blown(
+    shipped: Configuration, kind: CallKind | None
+) -> None:
+    """The incident's own deadline goes by what it is."""
+    scene = opened(shipped, "gas", severity="critical")
+    scene.street(decision.Called(by="officer", kind=kind, departments=("gas",)), "dongsheng")
+    assert scene.now.clocks["overall"].due_at == SATURDAY_NIGHT + 15 * DAY
 
 
 # --- on the spot -----------------------------------------------------------------------------------------------------
