@@ -128,7 +128,8 @@ def _called(state: Incident, entry: entries.Called, at: datetime) -> Changes:
         "called" if first else (state.status or "called"),
         "decide",
         "lead",
-        call=entry.kind or state.call,
+        # An emergency that more are called for, by a milder whistle, is one still.
+        call="emergency" if state.call == "emergency" else entry.kind or state.call,
         called_at=state.called_at or at,
         called_by=state.called_by or entry.by,
         replied=None,
@@ -147,7 +148,7 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
         owner=entry.owner,
         policy=entry.policy,
         dispatched_at=before.dispatched_at if before else at,
-        anew_at=_anew_at(before, at) if before else None,
+        anew_at=_anew_at(state, before, at) if before else None,
         extensions=before.extensions if before else 0,
         bound=entry.bound,
         term=entry.term,
@@ -162,8 +163,10 @@ def _dispatched(state: Incident, entry: entries.Dispatched, at: datetime) -> Cha
     return _with(state, owed)
 
 
-def _anew_at(before: Obligation, at: datetime) -> datetime | None:
-    began = before.acknowledged_at or "acknowledge" in before.late
+def _anew_at(state: Incident, before: Obligation, at: datetime) -> datetime | None:
+    # Whether or not what passed unseen is found to be kept, it had begun.
+    unseen = {each.deadline for each in state.unseen if each.department == before.department}
+    began = before.acknowledged_at or "acknowledge" in {*before.late, *unseen}
     return before.anew_at if began or before.status != "withdrawn" else at
 
 
@@ -173,6 +176,8 @@ def _reclassified(state: Incident, entry: entries.Reclassified, _at: datetime) -
     changes = {"category": entry.category, "kind": entry.kind, "severity": entry.severity}
     raised = state.raised or {name: getattr(state.report, name) for name in changes}
     after: Changes = {"report": state.report.model_copy(update=changes), "raised": raised}
+    if state.report.severity == "critical" != entry.severity and state.call == "emergency":
+        after["call"] = "general"
     if entry.deadlines:
         after["clocks"] = _clocks(
             state.clocks, sets=entry.deadlines, since=entry.version, provisional=entry.provisional
@@ -454,7 +459,8 @@ def _passed_unseen(state: Incident, entry: entries.PassedUnseen, at: datetime) -
         deadline=entry.deadline,
         due_at=entry.due_at,
         since=entry.since,
-        step=0,
+        # Nobody was told, not even who owed it.
+        step=-1,
         department=entry.department or "",
         case=entry.case or "",
         round=entry.round,

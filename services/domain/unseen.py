@@ -2,7 +2,8 @@
 
 1. An act fires only the overdue clocks of whoever speaks (decision 0004): what others said in time may lie unread.
 2. So where it ends such a clock of somebody else, the history says that it has passed unseen.
-3. Whoever owed it has kept it if something is read afterwards that was said in time and would have ended it.
+3. Whoever owed it has kept it if something is read afterwards that was said in time and would have ended it. What would
+   have been refused would not: about another round, by somebody bound, or before being on the spot.
 4. Once everything said up to the deadline has been read, what was not kept is late and broken, and stays so. Nobody is
    told: nobody waits for it any more.
 
@@ -17,6 +18,7 @@ from schemas import incident as entries
 from schemas.event import Fact
 from services.domain.broken import Broken
 from services.domain.clocks import UNSEEN, Due, Running, by_itself, debtor, of, running
+from services.domain.incident import Incident
 from services.domain.story import Story
 
 _KEPT_BY: Mapping[str, tuple[type[Fact], ...]] = MappingProxyType(
@@ -58,7 +60,8 @@ def note(story: Story, overdue: Sequence[Running], act: Fact) -> None:
 def hear(story: Story, speakers: Collection[str], act: Fact) -> None:
     """See whether something said in time has kept what passed unseen, whatever else became of it (rule 3)."""
     for each in story.now_is.unseen:
-        if each.unit in speakers and story.at <= each.due_at and _keeps(act, each):
+        # At one instant, what is due comes before what is said.
+        if each.unit in speakers and story.at < each.due_at and _keeps(story.now_is, act, each):
             _say(story, each, kept=True)
 
 
@@ -70,15 +73,34 @@ def judge(story: Story, due: Due) -> None:
             _say(story, each, kept=False)
 
 
-def _keeps(act: Fact, promise: Broken) -> bool:
+def _keeps(state: Incident, act: Fact, promise: Broken) -> bool:
     # What a street or the district owes on one obligation is not kept by what it says about another.
     about = vars(act).get("department")
     if promise.unit != promise.department and about not in {None, promise.department or None}:
+        return False
+    # A street relays what its communities explain, and each explains for itself.
+    if isinstance(act, decision.Explained) and (act.community or state.street) != promise.unit:
+        return False
+    # What names another round, or another turn of a case, is about that one.
+    if isinstance(act, response.Response) and act.round not in {None, promise.round}:
+        return False
+    if _would_be_refused(state, act, promise):
         return False
     kinds = _KEPT_BY.get(promise.deadline)
     if kinds is None:
         return isinstance(act, response.Progressed) and act.step == promise.deadline
     return isinstance(act, kinds)
+
+
+def _would_be_refused(state: Incident, act: Fact, promise: Broken) -> bool:
+    """Tell whether a department's act would have been refused in time too: it ends no wait."""
+    owed = state.obligations.get(promise.department)
+    if isinstance(act, response.Declined):
+        return owed is not None and owed.bound is not None
+    # Nobody resolves before they have been on the spot.
+    return isinstance(act, response.Resolved) and any(
+        each.deadline == "arrive" and each.department == promise.department for each in state.unseen
+    )
 
 
 def _say(story: Story, promise: Broken, *, kept: bool) -> None:

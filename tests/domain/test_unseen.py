@@ -5,19 +5,20 @@ from random import Random
 
 import pytest
 
-from schemas import decision, response
+from schemas import action, decision, response
 from schemas import incident as entries
+from schemas.decision import CallKind
 from schemas.event import Fact
 from services.domain.incident import Incident
 from tests.domain.scene import DAY, HOUR, START, Scene, names, opened
 from tests.domain.test_incident_properties import sensible
 
 
-def called(category: str = "water") -> Scene:
+def called(category: str = "water", kind: CallKind = "general") -> Scene:
     """Whoever the rules name is called at once."""
     found = Scene()
     found.street(opened(category))
-    found.street(decision.Called(kind="general"))
+    found.street(decision.Called(kind=kind))
     return found
 
 
@@ -61,6 +62,72 @@ def test_what_was_said_too_late_or_about_something_else_keeps_nothing() -> None:
     assert len(found.now.unseen) == 1
     found.sweep()
     assert found.owed().late == ("acknowledge",)
+
+
+def test_what_is_said_at_the_deadline_itself_is_too_late() -> None:
+    """As it is when somebody looks: at one instant, what is due comes before what is said."""
+    found = called().later(3 * HOUR)
+    found.street(withdrawn())
+    found.hear("department", "water", response.Acknowledged(), START + 2 * HOUR)
+    assert len(found.now.unseen) == 1
+
+
+def test_what_would_have_been_refused_in_time_keeps_nothing() -> None:
+    """Work of another round, a refusal by who may not refuse, and work resolved from afar end no wait."""
+    found = called().later(3 * HOUR)
+    found.street(withdrawn())
+    found.hear("department", "water", response.Acknowledged(round=2), START + HOUR)
+    assert len(found.now.unseen) == 1
+    bound = called()
+    bound.department("water", response.Declined(reason="not ours"))
+    bound.street(decision.Insisted(department="water", reason="it is", by="responsible-leader"))
+    assert bound.owed().bound
+    bound.later(5 * HOUR)
+    bound.street(withdrawn())
+    bound.hear("department", "water", response.Declined(reason="no"), START + HOUR)
+    assert [each.deadline for each in bound.now.unseen] == ["acknowledge"]
+    far = called("fire", "emergency")
+    far.department("fire", response.Acknowledged())
+    far.later(30 * DAY)
+    far.street(decision.Withdrawn(department="fire", reason="x", by="section-head"))
+    unseen = [each.deadline for each in far.now.unseen]
+    assert {"arrive", "resolve"} <= set(unseen)
+    far.hear("department", "fire", response.Resolved(note="done"), START + timedelta(minutes=1))
+    assert [each.deadline for each in far.now.unseen] == unseen
+
+
+def test_each_explains_for_itself() -> None:
+    """What the street says for itself is not its community's explanation, and its relayed word is."""
+    found = called()
+    for unit in ("east", "elm"):
+        found.supervision(action.CaseOpened(unit=unit, reason="late"))
+    found.later(30 * DAY)
+    found.supervision(action.CaseAccepted(unit="elm", note="a mistake"))
+    assert [each.unit for each in found.now.unseen if each.deadline == "explain"] == ["elm"]
+    found.hear("street", "east", decision.Explained(explanation="ours"), START + HOUR)
+    assert [each.unit for each in found.now.unseen if each.deadline == "explain"] == ["elm"]
+    found.hear("street", "east", decision.Explained(explanation="theirs", community="elm"), START + HOUR)
+    assert not [each for each in found.now.unseen if each.deadline == "explain"]
+
+
+def test_a_promise_of_which_nobody_was_told_climbed_no_rung() -> None:
+    """Not even whoever owed it was reminded, as on the lowest."""
+    found = called().later(3 * HOUR)
+    found.street(withdrawn())
+    found.sweep()
+    assert [each.step for each in found.now.broken] == [-1]
+
+
+def test_time_begins_with_the_first_dispatch_whether_or_not_anybody_looked() -> None:
+    """Who was late to acknowledge before being withdrawn has begun, also where that is found out afterwards."""
+    watched, unwatched = called(), called().later(3 * HOUR)
+    watched.pass_(3 * HOUR)
+    for found in (watched, unwatched):
+        found.street(withdrawn())
+        found.street(decision.Called(kind="general", departments=("water",)))
+        found.sweep()
+    assert "acknowledge" in unwatched.owed().late
+    assert unwatched.owed().anew_at == watched.owed().anew_at
 
 
 def test_an_extension_forgives_nothing_that_had_passed() -> None:
